@@ -1,0 +1,1 @@
+//! what happened, as records that chain.

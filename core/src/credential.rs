@@ -1,0 +1,1 @@
+//! the short-lived token for one server and one tool.

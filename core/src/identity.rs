@@ -1,0 +1,1 @@
+//! who calls: agent and user, each verified alone, then the link between them.

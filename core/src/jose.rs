@@ -1,0 +1,1 @@
+//! compact JWS verification and key sets as data.

@@ -1,0 +1,1 @@
+//! strict JSON on the simd-json tape.

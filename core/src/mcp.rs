@@ -1,0 +1,1 @@
+//! MCP eras, methods, headers and the typed operation.

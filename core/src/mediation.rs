@@ -1,0 +1,1 @@
+//! the per-request state machine.

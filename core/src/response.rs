@@ -1,0 +1,1 @@
+//! what comes back: lists filtered, everything else under limits.
