@@ -1,2 +1,3 @@
-//! placeholder
+//! The binary: hands over to the library.
+
 fn main() {}

@@ -1,0 +1,5 @@
+//! portreeve, the appliance: performs what `portreeve-core` decides, and decides nothing itself.
+//!
+//! The data plane runs on one executor per core, the control plane on one thread beside them.
+
+pub mod demo;
