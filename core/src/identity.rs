@@ -1,1 +1,53 @@
-//! who calls: agent and user, each verified alone, then the link between them.
+//! Who calls: which agent, and for which user.
+//!
+//! Owns the way from two header values to a [`Principal`]: the agent's token and the user's assertion are each verified
+//! alone, in a fixed order of steps, and then the link between the two is established. Follows RFC 7519, RFC 8725,
+//! RFC 9068 and RFC 8693. A `Principal` has no other constructor.
+//!
+//! Must never fetch a key, follow a header into one, or remember a token: the caches hold digests and what was proved.
+//!
+//! | step | what | audit reason |
+//! |---|---|---|
+//! | 1 | one `Authorization`, at most one user assertion | `hdr_none`, `hdr_dup` |
+//! | 2 | scheme, length, alphabet, three segments | `hdr_form` |
+//! | 3 | caches by the SHA-256 of the exact bytes | `tok_neg` |
+//! | 4 | the JOSE header | `jose_hdr` |
+//! | 5 | the claims are strict JSON, and their issuer is known for this role | `claims`, `iss_unknown` |
+//! | 6 | everything that needs no signature | `typ`, `alg`, `kid`, `time`, `aud` |
+//! | 7 | the signature | `sig` |
+//! | 8 | the shape of every claim that is used | `claims` |
+//! | 9 | registration and revocation | `agent_unknown`, `revoked` |
+//! | 10 | sender constraint: tokens bound to a key are refused until proofs of possession are supported | `pop` |
+//! | 11 | the link between agent and user | `link` |
+
+mod authenticator;
+mod cache;
+mod claims;
+mod error;
+mod issuer;
+mod link;
+mod presented;
+mod principal;
+mod token;
+mod trust;
+
+pub use self::authenticator::Authenticator;
+pub use self::error::Fault;
+pub use self::error::IdentityError;
+pub use self::error::Side;
+pub use self::issuer::ClaimNames;
+pub use self::issuer::Issuer;
+pub use self::issuer::Roles;
+pub use self::link::Link;
+pub use self::presented::Presented;
+pub use self::principal::Actor;
+pub use self::principal::Agent;
+pub use self::principal::AuthFacts;
+pub use self::principal::Principal;
+pub use self::principal::User;
+pub use self::trust::AgentClient;
+pub use self::trust::AgentState;
+pub use self::trust::RegisteredAgent;
+pub use self::trust::RevokedUser;
+pub use self::trust::Trust;
+pub use self::trust::TrustError;

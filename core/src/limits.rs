@@ -2,6 +2,8 @@
 //!
 //! Never a default that an operator tunes without a ceiling: configuration may lower these, not lift them.
 
+use core::time::Duration;
+
 // --- json: bodies and tokens ---
 
 /// Containers open at once in any JSON text.
@@ -46,6 +48,78 @@ pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;
 // --- framing: heads, chunks, events ---
 
 // --- jose and identity: tokens, caches ---
+
+/// Length of a token as it is presented, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 8192;
+
+/// Length of a decoded JOSE header, in bytes.
+pub const JOSE_HEADER_BYTES_MAX: usize = 1024;
+
+/// Length of a key identifier, in bytes.
+pub const KID_BYTES_MAX: usize = 256;
+
+/// Length of a decoded signature: RSA with 8192 bits, in bytes.
+pub const SIGNATURE_BYTES_MAX: usize = 1024;
+
+/// Length of a key set document, in bytes.
+pub const JWKS_BYTES_MAX: usize = 64 * 1024;
+
+/// Keys in a key set document.
+pub const JWKS_KEYS_MAX: usize = 100;
+
+/// Smallest RSA modulus, in bytes; its highest bit is set.
+pub const RSA_MODULUS_BYTES_MIN: usize = 256;
+
+/// Largest RSA modulus, in bytes.
+pub const RSA_MODULUS_BYTES_MAX: usize = 1024;
+
+/// Smallest RSA public exponent.
+pub const RSA_EXPONENT_MIN: u64 = 65537;
+
+/// Issuer profiles.
+pub const ISSUERS_MAX: usize = 64;
+
+/// Registered agents.
+pub const AGENTS_MAX: usize = 100_000;
+
+/// Users whose tokens are refused although they verify.
+pub const REVOKED_USERS_MAX: usize = 100_000;
+
+/// Longest difference between our clock and an issuer's that is tolerated.
+pub const TOKEN_LEEWAY_MAX: Duration = Duration::from_secs(120);
+
+/// Longest life of a token that any issuer profile may accept.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Life of an agent's token, unless its issuer profile says otherwise.
+pub const AGENT_TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// The build date, roughly: a clock before this moment is wrong, and no token is judged by it. Seconds since 1970.
+pub const CLOCK_FLOOR_SECS: u64 = 1_790_000_000;
+
+/// Length of a subject, a client identifier, a group name or another name in a token, in bytes.
+pub const CLAIM_TEXT_BYTES_MAX: usize = 255;
+
+/// Audiences that a token may name.
+pub const AUDIENCES_MAX: usize = 16;
+
+/// Groups of a user.
+pub const GROUPS_MAX: usize = 512;
+
+/// Scopes or authentication methods of a token.
+pub const SCOPES_MAX: usize = 64;
+
+/// Agents in a delegation chain, the current one included.
+pub const CHAIN_MAX: usize = 4;
+
+/// Entries of each cache of verified tokens, per core.
+pub const IDENTITY_CACHE_MAX: usize = 1 << 16;
+
+/// Time for which a verified token is not verified again.
+pub const IDENTITY_CACHE_TTL: Duration = Duration::from_secs(5 * 60);
+
+/// Time for which a refused token is refused without verifying it again.
+pub const IDENTITY_REFUSED_TTL: Duration = Duration::from_secs(60);
 
 // --- mcp: names, cursors, sessions ---
 
