@@ -47,6 +47,21 @@ pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;
 
 // --- framing: heads, chunks, events ---
 
+/// Start line and header fields of one message, with the final empty line. Bytes. Two tokens of 8 KiB fit twice.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Request target: path and query. Bytes.
+pub const TARGET_BYTES_MAX: usize = 4 * 1024;
+
+/// Header fields of one message. Count.
+pub const HEADERS_MAX: usize = 64;
+
+/// Body of one request. Bytes.
+pub const REQUEST_BODY_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// One event of a stream: its raw lines, or one comment line. Bytes. As large as the largest reply.
+pub const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 // --- jose and identity: tokens, caches ---
 
 /// Length of a token as it is presented, in bytes.
