@@ -3,3 +3,4 @@
 //! The data plane runs on one executor per core, the control plane on one thread beside them.
 
 pub mod demo;
+pub mod io;

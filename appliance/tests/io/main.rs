@@ -1,0 +1,7 @@
+//! The kernel boundary over real executors and loopback sockets.
+
+mod file;
+mod mailbox;
+mod stream;
+mod support;
+mod tls;
