@@ -138,6 +138,30 @@ pub const IDENTITY_REFUSED_TTL: Duration = Duration::from_secs(60);
 
 // --- mcp: names, cursors, sessions ---
 
+/// Length of a string id of a message, in bytes.
+pub const MCP_ID_BYTES: usize = 256;
+
+/// Magnitude of an integer id: the largest that a double holds exactly, 2^53 - 1.
+pub const MCP_ID_INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// Length of a method name, in bytes.
+pub const MCP_METHOD_BYTES: usize = 128;
+
+/// Length of the name of a tool, prompt, argument, log level or task, in bytes.
+pub const MCP_NAME_BYTES: usize = 512;
+
+/// Length of a resource's URI, in bytes.
+pub const MCP_URI_BYTES: usize = 8192;
+
+/// Length of a cursor, in bytes.
+pub const MCP_CURSOR_BYTES: usize = 8192;
+
+/// Resources, and tasks, that one subscription stream may name.
+pub const MCP_LISTEN_ITEMS: usize = 1024;
+
+/// How much of an unknown version name is repeated to its sender, in bytes.
+pub const MCP_VERSION_ECHO_BYTES: usize = 64;
+
 // --- policy: arguments, sets ---
 
 // --- credential: lifetimes, caches ---

@@ -196,6 +196,20 @@ impl core::fmt::Debug for Value<'_> {
     }
 }
 
+impl core::fmt::Debug for Object<'_> {
+    /// Shows the number of members only.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Object({})", self.len)
+    }
+}
+
+impl core::fmt::Debug for Array<'_> {
+    /// Shows the number of items only.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Array({})", self.len)
+    }
+}
+
 impl<'t> Object<'t> {
     /// The value of the member called `name`.
     #[must_use]
