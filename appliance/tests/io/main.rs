@@ -5,3 +5,4 @@ mod mailbox;
 mod stream;
 mod support;
 mod tls;
+mod upstream;
