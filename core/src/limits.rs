@@ -164,6 +164,29 @@ pub const MCP_VERSION_ECHO_BYTES: usize = 64;
 
 // --- policy: arguments, sets ---
 
+/// Most policy files that are loaded.
+pub const POLICY_FILES_MAX: usize = 1_000;
+/// Most bytes of policy text, all files together.
+pub const POLICY_BYTES_MAX: usize = 16 << 20;
+/// Most policies in a set.
+pub const POLICIES_MAX: usize = 10_000;
+/// Deepest nesting of a policy's condition, in expressions.
+pub const POLICY_EXPRESSION_DEPTH_MAX: usize = 512;
+/// Longest `@id` or `@reason` of a policy, in bytes.
+pub const POLICY_ANNOTATION_BYTES_MAX: usize = 200;
+/// Longest alias of a server, in bytes.
+pub const SERVER_ALIAS_BYTES_MAX: usize = 64;
+/// Longest tool name in the catalog, in bytes.
+pub const POLICY_NAME_BYTES_MAX: usize = 4096;
+/// Most tools in the catalog, all servers together.
+pub const CATALOG_TOOLS_MAX: usize = 100_000;
+/// Most labels of one tool.
+pub const CATALOG_LABELS_MAX: usize = 64;
+/// Deepest nesting of arguments that policies look at, in objects and arrays.
+pub const POLICY_ARGUMENT_DEPTH_MAX: usize = 32;
+/// Most values in arguments that policies look at.
+pub const POLICY_ARGUMENT_VALUES_MAX: usize = 10_000;
+
 // --- credential: lifetimes, caches ---
 
 // --- response: lists, replies ---
