@@ -11,7 +11,9 @@ use super::fault::PolicyFault;
 use super::vocabulary::ANNOTATIONS;
 use super::vocabulary::REQUIREMENTS;
 use super::vocabulary::nearest;
+use super::who::Who;
 use crate::limits;
+use crate::time::UnixTime;
 
 /// What would make a forbid stop applying.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,15 @@ pub enum Requirement {
         /// The greatest age of the authentication.
         max_age: Option<Duration>,
     },
+}
+
+impl Requirement {
+    /// Whether the caller meets it already.
+    pub(super) fn is_met(&self, who: &Who<'_>, now: UnixTime) -> bool {
+        let Self::StepUp { acr, max_age } = self;
+        let strong = acr.as_deref().is_none_or(|acr| who.acr == Some(acr));
+        strong && max_age.is_none_or(|max_age| who.auth_time.is_some_and(|at| now.since(at) <= max_age))
+    }
 }
 
 /// The annotations of one policy, read.

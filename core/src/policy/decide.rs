@@ -182,15 +182,21 @@ fn conclude(set: &PolicySet, request: &AccessRequest<'_>, findings: Findings) ->
     }
     let mut explanations = Vec::new();
     let mut unmet = Vec::new();
-    for (policy, notes) in findings.forbids.iter().filter_map(|id| set.policy(id.as_str())) {
+    let denying = findings.forbids.iter().chain(&findings.forbids_failed);
+    for (policy, notes) in denying.filter_map(|id| set.policy(id.as_str())) {
         explanations.extend(notes.reason.clone());
-        unmet.extend(notes.require.clone().map(|requirement| Unmet { policy, requirement }));
+        // A requirement that is met and a forbid that still denies: asking for it again would ask forever.
+        let requirement = notes
+            .require
+            .clone()
+            .filter(|requirement| !requirement.is_met(&request.who, request.facts.now));
+        unmet.extend(requirement.map(|requirement| Unmet { policy, requirement }));
     }
-    let meetable = permitted && findings.forbids_failed.is_empty() && unmet.len() == findings.forbids.len();
+    let meetable = permitted && unmet.len() == findings.forbids.len() + findings.forbids_failed.len();
     let reason = match (findings.forbids.is_empty(), findings.forbids_failed.is_empty()) {
         (true, true) => DenyReason::NoPermit,
+        _ if meetable => DenyReason::RequirementUnmet,
         (true, false) => DenyReason::ForbidFailed,
-        (false, _) if meetable => DenyReason::RequirementUnmet,
         (false, _) => DenyReason::Forbidden,
     };
     if !meetable {

@@ -67,7 +67,7 @@ pub struct Denial {
     pub policies: Vec<PolicyId>,
     /// Policies that could not be evaluated for this request.
     pub failed: Vec<PolicyId>,
-    /// The `@reason` texts of the satisfied forbids, meant for the caller.
+    /// The `@reason` texts of the forbids that decided, meant for the caller.
     pub explanations: Vec<Arc<str>>,
     /// What would make the request pass. Empty if nothing the caller can do would: another forbid stands, or no permit
     /// applies anyway.
@@ -92,7 +92,7 @@ pub enum DenyReason {
     Forbidden,
     /// A forbid could not be evaluated, which counts as a refusal.
     ForbidFailed,
-    /// Only forbids with a requirement apply, and a permit would: see [`Denial::unmet`].
+    /// Only forbids whose requirement the caller does not meet stand against a permit: see [`Denial::unmet`].
     RequirementUnmet,
     /// The server is not in the catalog.
     UnknownServer,

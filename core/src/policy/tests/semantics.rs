@@ -253,8 +253,27 @@ fn a_requirement_is_told_only_if_meeting_it_would_help() {
     ));
     assert_eq!((denied.reason, denied.unmet.len()), (DenyReason::Forbidden, 0));
 
+    // As it is naturally written, the forbid cannot be evaluated without `acr`: denied, and the same answer.
+    let natural = stepped.replace("context.auth has acr && ", "");
+    let denied = denial(call(&format!("{ALL} {natural}"), "{}"));
+    assert_eq!(
+        (denied.reason, denied.unmet.len(), denied.failed.len()),
+        (DenyReason::RequirementUnmet, 1, 1)
+    );
+
     let mut site = Site::new();
     site.acr = Some("urn:mfa");
+    let broken = load(&format!(
+        "{ALL} {}",
+        natural.replace("unless", "when { context.args.missing == 1 } unless")
+    ));
+    let denied = denial(site.decide(&broken, "jira", Action::CallTool { name: "create_issue" }, "{}"));
+    assert_eq!(
+        (denied.reason, denied.unmet.len()),
+        (DenyReason::ForbidFailed, 0),
+        "would be asked for again for ever"
+    );
+
     let set = load(&format!("{ALL} {stepped}"));
     assert!(permits(&site.decide(
         &set,
