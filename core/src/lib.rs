@@ -11,6 +11,8 @@
 pub mod audit;
 pub mod credential;
 pub mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod identity;
 pub mod jose;
 pub mod json;

@@ -76,6 +76,10 @@ pub fn parse_request(buf: &[u8], limits: &HeadLimits) -> Result<Progress<Request
     if target.len() > limits.target_bytes {
         return Err(FrameError::TargetTooLong);
     }
+    // SPEC: RFC 9112 3.2.3. CONNECT names a host and port, never a path.
+    if method == "CONNECT" {
+        return Err(FrameError::TargetForm);
+    }
     let target = Target::check(target.as_bytes(), offset(head, target.as_bytes())?)?;
     let headers = Headers::collect(head, parsed.headers)?;
     let head = RequestHead::check(head, Method::of(method), target, headers, limits)?;

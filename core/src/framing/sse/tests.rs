@@ -4,77 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::framing::FrameError;
-
-/// An [`Event`] that owns its bytes; `None` stands for a comment.
-type Owned = Option<(Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>)>;
-
-fn own(frame: Frame<'_>) -> Owned {
-    match frame {
-        Frame::Comment => None,
-        Frame::Event(Event {
-            id,
-            event,
-            data,
-            retry_ms,
-        }) => Some((
-            id.map(<[u8]>::to_vec),
-            event.map(<[u8]>::to_vec),
-            data.map(<[u8]>::to_vec),
-            retry_ms,
-        )),
-    }
-}
-
-fn decode(pieces: &[&[u8]], max_bytes: usize) -> (Vec<Owned>, Result<(), FrameError>) {
-    let mut decoder = Decoder::new(max_bytes);
-    let mut frames = Vec::new();
-    for piece in pieces {
-        let outcome = decoder.push(piece);
-        while let Some(frame) = decoder.next_event() {
-            frames.push(own(frame));
-        }
-        if outcome.is_err() {
-            return (frames, outcome);
-        }
-    }
-    (frames, Ok(()))
-}
+use crate::fuzzing::sse::Owned;
+use crate::fuzzing::sse::decode;
+use crate::fuzzing::sse::own;
+use crate::fuzzing::sse::reference;
 
 fn frames(stream: &str) -> Vec<Owned> {
     let (frames, outcome) = decode(&[stream.as_bytes()], 1024);
     assert_eq!(outcome, Ok(()));
-    frames
-}
-
-/// The specification read naively: normalise line ends, split, collect.
-fn reference(stream: &[u8]) -> Vec<Owned> {
-    let text = String::from_utf8_lossy(stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream)).into_owned();
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut lines: Vec<_> = text.split('\n').collect();
-    lines.pop(); // what follows the last line end is not a line
-    let (mut frames, mut id, mut event, mut retry) = (Vec::new(), None, None, None);
-    let mut data: Vec<&str> = Vec::new();
-    for line in lines {
-        if line.is_empty() {
-            let joined = (!data.is_empty()).then(|| data.join("\n").into_bytes());
-            let block = (id.take(), event.take(), joined, retry.take());
-            data.clear();
-            if block != (None, None, None, None) {
-                frames.push(Some(block));
-            }
-            continue;
-        }
-        let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        let value = value.strip_prefix(' ').unwrap_or(value);
-        match name {
-            "" => frames.push(None),
-            "data" => data.push(value),
-            "event" => event = Some(value.as_bytes().to_vec()),
-            "id" if !value.contains('\0') => id = Some(value.as_bytes().to_vec()),
-            "retry" if value.bytes().all(|b| b.is_ascii_digit()) => retry = value.parse().ok().or(retry),
-            _ => {}
-        }
-    }
     frames
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::framing::write;
+use crate::fuzzing;
 
 /// Lines that are mostly right, so that generated heads get past the first check.
 const LINES: &[&str] = &[
@@ -47,6 +48,12 @@ proptest! {
         let limits = HeadLimits { head_bytes: limit, headers: 4, target_bytes: 8, ..HeadLimits::REQUEST };
         refusal(&head, &limits);
         refusal(&head, &HeadLimits::REQUEST);
+    }
+
+    #[test]
+    fn hyper_accepts_and_reads_alike_what_is_accepted(mut request in heads(), body in "[0-9a-f\r\n]{0,16}") {
+        request.extend_from_slice(body.as_bytes());
+        fuzzing::http1(&request);
     }
 
     #[test]

@@ -19,6 +19,7 @@ refuses! {
     refuses_text_after_the_version: "GET / HTTP/1.1 \r\nHost: a\r\n\r\n" => FrameError::StartLine;
     refuses_absolute_form: "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n" => FrameError::TargetForm;
     refuses_authority_form: "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" => FrameError::TargetForm;
+    refuses_connect_to_a_path: "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n" => FrameError::TargetForm;
     refuses_asterisk_form: "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n" => FrameError::TargetForm;
     refuses_a_fragment: "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n" => FrameError::TargetCharacter;
     refuses_a_backslash_in_the_target: "GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n" => FrameError::TargetCharacter;

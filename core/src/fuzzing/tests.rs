@@ -1,0 +1,38 @@
+//! Replays the committed corpora, so that a finding stays found without a fuzzer.
+#![expect(clippy::disallowed_methods, reason = "the corpora are files")]
+
+use std::fs;
+use std::path::Path;
+
+/// Feeds every file of `fuzz/corpus/<target>` to `entry`.
+fn replay(target: &str, entry: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/corpus")
+        .join(target);
+    let mut replayed = 0;
+    for file in fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{}: {error}", corpus.display())) {
+        entry(&fs::read(file.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed > 0, "{} is empty", corpus.display());
+}
+
+#[test]
+fn the_http1_corpus_has_no_finding() {
+    replay("http1", super::http1);
+}
+
+#[test]
+fn the_sse_corpus_has_no_finding() {
+    replay("sse", super::sse);
+}
+
+#[test]
+fn the_json_corpus_has_no_finding() {
+    replay("json", super::json);
+}
+
+#[test]
+fn the_jws_corpus_has_no_finding() {
+    replay("jws", super::jws);
+}

@@ -1,0 +1,4 @@
+//! JSON texts against serde_json.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| portreeve_core::fuzzing::json(bytes));
