@@ -8,6 +8,7 @@
 mod http1;
 mod json;
 mod jws;
+mod mcp;
 pub(crate) mod sse;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ mod tests;
 pub use http1::http1;
 pub use json::json;
 pub use jws::jws;
+pub use mcp::mcp;
 pub use sse::sse;

@@ -36,3 +36,8 @@ fn the_json_corpus_has_no_finding() {
 fn the_jws_corpus_has_no_finding() {
     replay("jws", super::jws);
 }
+
+#[test]
+fn the_mcp_corpus_has_no_finding() {
+    replay("mcp", super::mcp);
+}

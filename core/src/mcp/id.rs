@@ -31,6 +31,10 @@ impl<'s> MessageId<'s> {
             return (text.len() <= MCP_ID_BYTES).then_some(Self::Text(text));
         }
         let number = value.as_i64()?;
+        // Minus zero is an integer to some readers and a fraction to others.
+        if value.raw() == b"-0" {
+            return None;
+        }
         (number.unsigned_abs() <= MCP_ID_INTEGER_MAX).then_some(Self::Integer(number))
     }
 

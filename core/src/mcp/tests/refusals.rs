@@ -102,6 +102,7 @@ fn ids_are_bounded_strings_or_exact_integers_and_keep_their_type() {
         "[1]",
         "1.5",
         "1.0",
+        "-0",
         "1e0",
         "9007199254740992",
         "9007199254740993",
