@@ -5,8 +5,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::framing::write;
 
+/// Content, bytes taken and whether the body is done; or the refusal and the content before it.
+type Outcome = Result<(Vec<u8>, usize, bool), (FrameError, Vec<u8>)>;
+
 /// The content and the bytes left over, or the refusal with the content before it, when `input` comes in `pieces`.
-fn decode(length: BodyLength, max: u64, pieces: &[&[u8]]) -> Result<(Vec<u8>, usize, bool), (FrameError, Vec<u8>)> {
+fn decode(length: BodyLength, max: u64, pieces: &[&[u8]]) -> Outcome {
     let mut decoder = Decoder::new(length, max);
     let (mut out, mut consumed) = (Vec::new(), 0);
     for piece in pieces {

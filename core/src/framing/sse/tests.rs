@@ -236,7 +236,7 @@ proptest! {
         let mut out = Vec::new();
         write_event(&mut out, &written).unwrap();
         let normal = data.as_ref().map(|data| data.replace("\r\n", "\n").replace('\r', "\n").into_bytes());
-        let expected = (written != Event::default()).then(|| Some((id, name, normal, retry_ms)));
+        let expected = (written != Event::default()).then_some(Some((id, name, normal, retry_ms)));
         prop_assert_eq!(decode(&[&out], 4096), (expected.into_iter().collect(), Ok(())));
     }
 }
