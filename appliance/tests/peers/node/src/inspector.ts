@@ -13,6 +13,7 @@ const home = mkdtempSync(join(tmpdir(), "inspector-"));
 const program = new URL("../node_modules/.bin/mcp-inspector", import.meta.url).pathname;
 
 type Listed = { tools: { name: string }[] };
+type Failed = { error: { code: string; message: string } };
 type Called = { content: { type: string; text?: unknown }[]; isError?: boolean };
 
 /** The server's own JSON-RPC error, as the Inspector reports it. */
@@ -23,7 +24,8 @@ class ProtocolError extends Error {
 async function inspect(method: string, more: string[]): Promise<unknown> {
   const headers = Object.entries(plan.headers).map(([name, value]) => `${name}: ${value}`);
   const args = ["--cli", "--server-url", plan.url, "--transport", "http", "--protocol-era", plan.mode];
-  args.push("--header", ...headers, "--format", "json", "--method", method, ...more);
+  if (headers.length > 0) args.push("--header", ...headers);
+  args.push("--format", "json", "--method", method, ...more);
   const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((done) => {
     const env = { ...process.env, HOME: home };
     execFile(process.execPath, [program, ...args], { env, timeout: 60_000 }, (_error, stdout, stderr) =>
@@ -31,7 +33,9 @@ async function inspect(method: string, more: string[]): Promise<unknown> {
     );
   });
   if (stdout.trim() !== "") return (JSON.parse(stdout) as { result: unknown }).result;
-  throw new ProtocolError(stderr.trim());
+  const { error } = JSON.parse(stderr) as Failed;
+  // Anything but the server's own answer has a code of its own: unreachable, tool_not_found, …
+  throw error.code === "error" ? new ProtocolError(error.message) : new Error(stderr.trim());
 }
 
 const peer: Peer = {

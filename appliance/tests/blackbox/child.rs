@@ -1,0 +1,62 @@
+//! Child processes that say when they are ready, and never outlive the test.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Longest wait for a child to say that it is ready.
+const READY: Duration = Duration::from_secs(60);
+
+/// What a ready child prints before its URL.
+const ANNOUNCEMENT: &str = "listening on ";
+
+/// A server process; dropping it ends it.
+pub(crate) struct Running {
+    child: Child,
+    url: String,
+}
+
+impl Running {
+    /// Starts `command` and waits for its `listening on URL` line.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let stdout = child.stdout.take().expect("stdout was piped");
+        let (said, says) = mpsc::channel();
+        // Reads on after the announcement, so that the child never blocks on a full pipe.
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some((_, url)) = line.split_once(ANNOUNCEMENT) {
+                    let _ = said.send(url.trim().to_owned());
+                }
+            }
+        });
+        let mut running = Self {
+            child,
+            url: String::new(),
+        };
+        match says.recv_timeout(READY) {
+            Ok(url) => running.url = url,
+            Err(reason) => panic!("{command:?} never said `{ANNOUNCEMENT}URL`: {reason}"),
+        }
+        running
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself; both calls then do nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
