@@ -1,1 +1,16 @@
-//! the short-lived token for one server and one tool.
+//! The short-lived token for one server and one scope: what the gate sends instead of what it was shown.
+//!
+//! A token is minted only from a permit, for the audience of the permit's server, and never outlives
+//! the tokens of the user and the agent it stands for. Its subject is a stable id of this gate's own; who that is at the
+//! identity provider is in `sub_id`, and who acts is in `act`.
+//!
+//! Must never see an inbound token, and must never show a token or key: `Debug` of everything here is blind.
+//!
+//! SPEC: RFC 9068 (JWT access tokens), RFC 8693 4.1 (`act`), RFC 9493 (`sub_id`), RFC 7638 (`kid`), RFC 8414, RFC 9728.
+
+pub mod documents;
+mod key;
+
+pub use key::KeyError;
+pub use key::SigningAlgorithm;
+pub use key::SigningKey;

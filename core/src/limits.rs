@@ -189,6 +189,18 @@ pub const POLICY_ARGUMENT_VALUES_MAX: usize = 10_000;
 
 // --- credential: lifetimes, caches ---
 
+/// The longest life of a minted token.
+pub const MINT_LIFETIME_MAX: core::time::Duration = core::time::Duration::from_secs(120);
+/// Minted tokens one core keeps for use again.
+pub const MINT_CACHE_ENTRIES: usize = 4_096;
+
 // --- response: lists, replies ---
 
 // --- audit: records ---
+
+/// Bytes of one text from outside in an audit record; longer ones are cut and marked.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 512;
+/// Policies named in one audit record.
+pub const AUDIT_POLICIES_MAX: usize = 16;
+/// Bytes of one audit line.
+pub const AUDIT_LINE_BYTES_MAX: usize = 32 * 1024;

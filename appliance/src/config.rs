@@ -1,0 +1,239 @@
+//! `portreeve.toml`: from text to a configuration whose every part is known to fit the others.
+//!
+//! Three steps, each in its own file: the text as written (`raw`), what it means (`resolve`), and what core needs of it
+//! (`publish`). Only `load`, `keys` and `publish` touch files. A configuration that exists is a valid one; what is wrong
+//! is reported as [`Diagnostic`]s, all of them at once where possible.
+
+pub mod diagnostic;
+pub mod limits;
+mod raw;
+mod resolve;
+pub mod value;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+pub use diagnostic::Diagnostic;
+pub use limits::Limits;
+pub use raw::{AgentState, Algorithm, Class, Era, MintAlgorithm};
+
+use diagnostic::Source;
+use value::HttpUrl;
+
+/// The name agents use for the embedded issuer.
+pub const EMBEDDED: &str = "embedded";
+
+/// Largest configuration, policy, key or certificate file that is read.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// A valid configuration. Paths are absolute or relative to the working directory, never to the file.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// How the gate is reached and where it keeps things.
+    pub gate: Gate,
+    /// Limits in force.
+    pub limits: Limits,
+    /// Issuers of agent tokens and user assertions.
+    pub issuers: Vec<Issuer>,
+    /// The issuer for a workstation without an identity provider.
+    pub embedded: Option<Embedded>,
+    /// The agents that may come; any other is refused.
+    pub agents: Vec<Agent>,
+    /// The servers behind the gate.
+    pub servers: Vec<Server>,
+    /// The tokens made for servers.
+    pub mint: Mint,
+}
+
+/// How the gate is reached and where it keeps things.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Scheme and authority by which clients reach it, without a trailing slash.
+    pub public_url: String,
+    /// Executors of the data plane, one per core.
+    pub shards: usize,
+    /// The exact `Host` values that are answered.
+    pub allowed_hosts: Vec<String>,
+    /// The exact `Origin` values that are answered.
+    pub allowed_origins: Vec<String>,
+    /// Keys, audit and other state, mode 0700.
+    pub state_dir: PathBuf,
+    /// The directory of `*.cedar` files.
+    pub policies: PathBuf,
+    /// The gate's own certificate; without it the listener speaks plain HTTP.
+    pub tls: Option<Tls>,
+}
+
+/// The gate's own certificate.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// PEM certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
+}
+
+/// An issuer of agent tokens, of user assertions, or of both.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// The operator's name of it.
+    pub name: String,
+    /// The exact `iss`.
+    pub issuer: String,
+    /// Its keys.
+    pub jwks_file: PathBuf,
+    /// Whether it issues agent tokens.
+    pub agents: bool,
+    /// Whether it issues user assertions.
+    pub users: bool,
+    /// Any of these must be in `aud`.
+    pub audiences: Vec<String>,
+    /// The `typ` values that are read.
+    pub types: Vec<String>,
+    /// The algorithms that are read.
+    pub algorithms: Vec<Algorithm>,
+    /// The longest `exp` minus `iat`.
+    pub max_lifetime: Duration,
+    /// How far its clock may be off.
+    pub leeway: Duration,
+    /// The claim that names the user.
+    pub user_claim: String,
+    /// The claim that names the agent.
+    pub agent_claim: String,
+    /// The claim that lists the groups.
+    pub groups_claim: String,
+    /// Names of issuers whose tokens may come beside its own without naming each other.
+    pub unlinked_with: Vec<String>,
+}
+
+/// The issuer for a workstation without an identity provider.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// The longest life of its tokens.
+    pub max_lifetime: Duration,
+    /// Groups by user name.
+    pub users: BTreeMap<String, Vec<String>>,
+}
+
+/// A registered agent.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// The operator's name of it.
+    pub name: String,
+    /// The name of its issuer, or [`EMBEDDED`].
+    pub issuer: String,
+    /// Who it is at its issuer.
+    pub subject: String,
+    /// Its groups, for policies.
+    pub groups: Vec<String>,
+    /// The servers it may reach; `None` leaves that to the policies.
+    pub servers: Option<Vec<String>>,
+    /// The client ids under which other issuers know it, by the name of the issuer: their assertions for those clients
+    /// are for this agent.
+    pub clients: BTreeMap<String, String>,
+    /// Whether it may act.
+    pub state: AgentState,
+}
+
+/// A server behind the gate.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The operator's name of it.
+    pub name: String,
+    /// Its MCP endpoint.
+    pub url: HttpUrl,
+    /// PEM certificates that its own must lead to, instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The protocol eras it serves.
+    pub era: Era,
+    /// The audience of every token made for it.
+    pub audience: String,
+    /// What the operator says about its tools; a tool that is missing is treated as [`Class::Admin`].
+    pub tools: Vec<Tool>,
+}
+
+impl Server {
+    /// Its path at the gate.
+    #[must_use]
+    pub fn gate_path(&self) -> String {
+        gate_path(&self.name)
+    }
+}
+
+fn gate_path(server: &str) -> String {
+    format!("/{server}/mcp")
+}
+
+/// What the operator says about a tool.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    /// Its exact name at the server.
+    pub name: String,
+    /// What it can do at worst.
+    pub class: Class,
+    /// Free labels for policies.
+    pub labels: Vec<String>,
+}
+
+/// The tokens made for servers.
+#[derive(Clone, Copy, Debug)]
+pub struct Mint {
+    /// Their algorithm.
+    pub algorithm: MintAlgorithm,
+    /// Their longest life.
+    pub lifetime: Duration,
+}
+
+/// Reads and checks the file at `path`, without the files it names; those are for `publish`.
+///
+/// # Errors
+/// Everything that is wrong; a syntax error or an unknown key hides what comes after it.
+pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    let text = read_text(path).map_err(|fault| {
+        vec![fault.hint("`portreeve init` writes a configuration to start from; --config FILE names another place")]
+    })?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    parse(
+        Source {
+            path: path.to_owned(),
+            text,
+        },
+        cores,
+    )
+}
+
+/// Checks a configuration that was read before. `cores` is the default number of shards.
+///
+/// # Errors
+/// As [`load`].
+fn parse(source: Source, cores: usize) -> Result<Config, Vec<Diagnostic>> {
+    let document = toml::from_str(&source.text).map_err(|error| vec![source.parse_fault(&error)])?;
+    resolve::resolve(document, &source, cores)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let fault = |error: std::io::Error| Diagnostic::of_file(path, format!("cannot be read: {error}"));
+    let size = fs::metadata(path).map_err(fault)?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(Diagnostic::of_file(
+            path,
+            format!("is larger than {FILE_BYTES_MAX} bytes"),
+        ));
+    }
+    fs::read(path).map_err(fault)
+}
+
+fn read_text(path: &Path) -> Result<String, Diagnostic> {
+    String::from_utf8(read(path)?).map_err(|_| Diagnostic::of_file(path, "is not UTF-8 text"))
+}
+
+#[cfg(test)]
+mod tests;

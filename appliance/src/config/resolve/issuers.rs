@@ -1,0 +1,131 @@
+//! What issuers mean: profiles that say which tokens are read at all. Pure.
+
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::{Embedded, Issuer, Resolver, at_most, raw};
+use crate::config::{Algorithm, EMBEDDED};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const LEEWAY: Duration = Duration::from_secs(30);
+const LEEWAY_MAX: Duration = Duration::from_secs(120);
+/// The default algorithms: what identity providers use, without the rarely needed.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256];
+
+impl Resolver<'_> {
+    pub(super) fn issuers(
+        &mut self,
+        issuers: raw::Named<raw::Issuer>,
+        gate: &str,
+        audiences: &[String],
+    ) -> Vec<Issuer> {
+        let names = super::names(&issuers);
+        let mut resolved: Vec<Issuer> = Vec::new();
+        for (name, issuer) in issuers {
+            self.name(&name);
+            if name.get_ref() == EMBEDDED {
+                self.refuse(&name, "this name belongs to the embedded issuer", "choose another name");
+            }
+            self.text(&issuer.issuer);
+            if is_at(issuer.issuer.get_ref(), gate) {
+                let hint = "tokens that the gate makes for servers must never come back in";
+                self.refuse(&issuer.issuer, "this issuer is the gate's own", hint);
+            }
+            if let Some(other) = resolved.iter().find(|other| other.issuer == *issuer.issuer.get_ref()) {
+                let message = format!("issuer `{}` has this value already", other.name);
+                self.refuse(&issuer.issuer, &message, "one table per issuer");
+            }
+            for other in &issuer.unlinked_with {
+                self.known(other, &names, "issuer");
+            }
+            resolved.push(self.issuer(name.into_inner(), issuer, audiences));
+        }
+        resolved
+    }
+
+    fn issuer(&mut self, name: String, issuer: raw::Issuer, audiences: &[String]) -> Issuer {
+        let role = |role| issuer.tokens.get_ref().contains(&role);
+        let (agents, users) = (role(raw::TokenRole::Agent), role(raw::TokenRole::User));
+        if !agents && !users {
+            self.refuse(
+                &issuer.tokens,
+                "this issuer issues nothing",
+                "write \"agent\", \"user\" or both",
+            );
+        }
+        // An agent's token is worth more than one user's and is cheaper to renew.
+        let default_lifetime = if agents { HOUR } else { DAY };
+        let max_lifetime = issuer.max_lifetime.as_ref();
+        let leeway = issuer.leeway.as_ref();
+        let claims = issuer.claims;
+        Issuer {
+            name,
+            agents,
+            users,
+            max_lifetime: max_lifetime.map_or(default_lifetime, |span| {
+                at_most(span, DAY, self.source, &mut self.faults)
+            }),
+            leeway: leeway.map_or(LEEWAY, |span| at_most(span, LEEWAY_MAX, self.source, &mut self.faults)),
+            audiences: issuer.audience.map_or_else(
+                || audiences.to_vec(),
+                |written| self.listed(written, raw::OneOrMore::into_vec),
+            ),
+            types: issuer.typ.map_or_else(
+                || vec!["at+jwt".to_owned()],
+                |written| self.listed(written, |types| types),
+            ),
+            algorithms: issuer.algorithms.map_or_else(
+                || ALGORITHMS.to_vec(),
+                |written| {
+                    if written.get_ref().is_empty() {
+                        self.refuse(&written, "this list is empty", "leave the key out for its default");
+                    }
+                    written.into_inner()
+                },
+            ),
+            jwks_file: self.path(issuer.jwks_file.get_ref()),
+            user_claim: claims.user.unwrap_or_else(|| "sub".to_owned()),
+            agent_claim: claims.agent.unwrap_or_else(|| "sub".to_owned()),
+            groups_claim: claims.groups.unwrap_or_else(|| "groups".to_owned()),
+            unlinked_with: issuer.unlinked_with.into_iter().map(Spanned::into_inner).collect(),
+            issuer: issuer.issuer.into_inner(),
+        }
+    }
+
+    /// The texts of a list that must not be empty.
+    fn listed<T>(&mut self, written: Spanned<T>, texts: impl Fn(T) -> Vec<String>) -> Vec<String> {
+        let span = written.span();
+        let texts = texts(written.into_inner());
+        let place = Spanned::new(span, ());
+        if texts.is_empty() {
+            self.refuse(&place, "this list is empty", "leave the key out for its default");
+        }
+        self.texts(&place, &texts);
+        texts
+    }
+
+    pub(super) fn embedded(&mut self, embedded: raw::EmbeddedIssuer) -> Embedded {
+        let max_lifetime = embedded.max_lifetime.as_ref();
+        Embedded {
+            max_lifetime: max_lifetime.map_or(DAY, |span| at_most(span, DAY, self.source, &mut self.faults)),
+            users: embedded
+                .users
+                .into_iter()
+                .map(|(name, user)| {
+                    self.text(&name);
+                    self.texts(&name, &user.groups);
+                    (name.into_inner(), user.groups)
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Whether `issuer` is `gate` or a path below it.
+fn is_at(issuer: &str, gate: &str) -> bool {
+    issuer
+        .strip_prefix(gate)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
