@@ -5,7 +5,10 @@
 //! is reported as [`Diagnostic`]s, all of them at once where possible.
 
 pub mod diagnostic;
+pub mod embedded;
+pub mod keys;
 pub mod limits;
+pub mod publish;
 mod raw;
 mod resolve;
 pub mod value;
@@ -192,7 +195,7 @@ pub struct Mint {
     pub lifetime: Duration,
 }
 
-/// Reads and checks the file at `path`, without the files it names; those are for `publish`.
+/// Reads and checks the file at `path`, without the files it names; those are for [`publish`].
 ///
 /// # Errors
 /// Everything that is wrong; a syntax error or an unknown key hides what comes after it.

@@ -1,3 +1,7 @@
-//! The binary: hands over to the library.
+//! The binary: hands over to the library and turns what happened into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portreeve::cli::run()
+}

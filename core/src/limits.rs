@@ -190,7 +190,7 @@ pub const POLICY_ARGUMENT_VALUES_MAX: usize = 10_000;
 // --- credential: lifetimes, caches ---
 
 /// The longest life of a minted token.
-pub const MINT_LIFETIME_MAX: core::time::Duration = core::time::Duration::from_secs(120);
+pub const MINT_LIFETIME_MAX: Duration = Duration::from_secs(120);
 /// Minted tokens one core keeps for use again.
 pub const MINT_CACHE_ENTRIES: usize = 4_096;
 

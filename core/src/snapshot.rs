@@ -1,1 +1,122 @@
-//! One immutable bundle of everything a decision reads: trust, policy, catalog, minting keys, denylist.
+//! One immutable bundle of everything a decision reads: trust, policy, catalog, minting keys, servers.
+//!
+//! The control plane publishes a snapshot as one generation; a request reads one generation from start to end. Nothing
+//! here changes after publication, and nothing here is learned from traffic.
+
+use std::sync::Arc;
+
+use crate::credential::Minter;
+use crate::identity::Trust;
+use crate::policy::{Catalog, PolicySet};
+
+/// A published configuration.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts publications; a higher one replaces a lower one.
+    pub generation: u64,
+    /// Issuers, keys, registered agents, revocations.
+    pub trust: Trust,
+    /// The policies in force.
+    pub policies: PolicySet,
+    /// What the operator says about each tool.
+    pub catalog: Catalog,
+    /// The local issuer of upstream credentials.
+    pub minter: Minter,
+    /// The servers behind the gate, at most [`crate::limits::SERVERS`].
+    pub servers: Vec<Server>,
+    /// How the gate is reached.
+    pub front: Front,
+}
+
+impl Snapshot {
+    /// The server whose gate path is exactly `path`.
+    #[must_use]
+    pub fn server_at(&self, path: &str) -> Option<&Server> {
+        self.servers.iter().find(|server| server.path == path)
+    }
+
+    /// The server of this name.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        self.servers.iter().find(|server| &*server.name == name)
+    }
+}
+
+/// How the gate is reached from outside.
+#[derive(Debug)]
+pub struct Front {
+    /// Scheme and authority, without a trailing slash. The issuer of minted tokens and the base of all metadata.
+    pub public_url: String,
+    /// The exact `Host` values that are answered, lower-case.
+    pub allowed_hosts: Vec<String>,
+    /// The exact `Origin` values that are answered; a request without `Origin` is no browser's.
+    pub allowed_origins: Vec<String>,
+    /// Issuers named as authorization servers in the protected resource metadata.
+    pub authorization_servers: Vec<String>,
+}
+
+/// A server behind the gate.
+#[derive(Debug)]
+pub struct Server {
+    /// The operator's name of it: the first half of a tool id in policy.
+    pub name: Arc<str>,
+    /// Its path at the gate, `/NAME/mcp`.
+    pub path: String,
+    /// `host[:port]` sent upstream as `Host`.
+    pub authority: String,
+    /// The path requested upstream.
+    pub upstream_path: String,
+    /// The audience of every token minted for it (RFC 8707 resource).
+    pub audience: String,
+    /// The protocol eras it serves.
+    pub eras: Eras,
+}
+
+/// Which protocol eras a server serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eras {
+    /// The initialize handshake only (2024-11-05 to 2025-11-25).
+    Legacy,
+    /// Per-request metadata only (2026-07-28).
+    Modern,
+    /// Both.
+    Dual,
+}
+
+impl Eras {
+    /// Whether the initialize handshake is served.
+    #[must_use]
+    pub const fn legacy(self) -> bool {
+        matches!(self, Self::Legacy | Self::Dual)
+    }
+
+    /// Whether per-request metadata is served.
+    #[must_use]
+    pub const fn modern(self) -> bool {
+        matches!(self, Self::Modern | Self::Dual)
+    }
+
+    /// The versions served, newest first.
+    #[must_use]
+    pub const fn versions(self) -> &'static [&'static str] {
+        const ALL: [&str; 5] = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+        let (newest, rest) = ALL.split_at(1);
+        match self {
+            Self::Legacy => rest,
+            Self::Modern => newest,
+            Self::Dual => &ALL,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_era_names_exactly_its_versions() {
+        assert_eq!(Eras::Modern.versions(), ["2026-07-28"]);
+        assert_eq!(Eras::Legacy.versions().len(), 4);
+        assert_eq!(Eras::Dual.versions().len(), 5);
+    }
+}

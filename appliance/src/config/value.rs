@@ -68,6 +68,14 @@ impl FromText for TimeSpan {
     }
 }
 
+impl std::str::FromStr for TimeSpan {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::from_text(text).map_err(|fault| fault.replace('\n', "; "))
+    }
+}
+
 impl fmt::Display for TimeSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();

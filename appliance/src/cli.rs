@@ -1,0 +1,116 @@
+//! The command line: what can be asked, and what the exit code means.
+//!
+//! One file per subcommand; each takes its options, does one thing, and says what happened. Secrets go to standard
+//! output only, and only where they were asked for.
+
+mod check;
+mod init;
+mod token;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Diagnostic;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it is done
+  1  it could not be done; standard error says why
+  2  the command line is wrong
+  3  the configuration, a policy, a key or a key set is wrong";
+
+/// Two identities on every request, a decision on every call.
+///
+/// portreeve stands between AI agents and MCP servers. It checks which agent calls and for which user, decides each call
+/// by its tool and arguments, sends a short-lived token for that one server and tool instead of the credentials it was
+/// shown, and keeps a record that cannot be altered unnoticed.
+#[derive(Debug, Parser)]
+#[command(name = "portreeve", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say whether a configuration, its policies, key sets and keys are right, and what they amount to.
+    Check(ConfigFile),
+    Token(token::Options),
+    Init(init::Options),
+}
+
+#[derive(Args, Debug)]
+struct ConfigFile {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "portreeve.toml")]
+    config: PathBuf,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+enum Failure {
+    /// The configuration or a file it names is wrong.
+    Configuration(Vec<Diagnostic>),
+    /// Something else, in words.
+    Other(String),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Other(_) => ExitCode::from(1),
+            Self::Configuration(_) => ExitCode::from(3),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Other(reason) => write!(f, "portreeve: {reason}"),
+            Self::Configuration(faults) => {
+                for fault in faults {
+                    writeln!(f, "{fault}")?;
+                }
+                match faults.len() {
+                    1 => f.write_str("portreeve: one thing is wrong"),
+                    count => write!(f, "portreeve: {count} things are wrong"),
+                }
+            }
+        }
+    }
+}
+
+impl From<Vec<Diagnostic>> for Failure {
+    fn from(faults: Vec<Diagnostic>) -> Self {
+        Self::Configuration(faults)
+    }
+}
+
+/// Does what the command line asks.
+pub fn run() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Check(file) => check::run(&file.config),
+        Command::Token(options) => token::run(&options),
+        Command::Init(options) => init::run(&options),
+    };
+    match done.and_then(|text| say(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nothing can be said where standard error is gone; the exit code still speaks.
+            let _ = writeln!(io::stderr(), "{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::Other(format!("standard output: {error}")))
+}

@@ -1,0 +1,126 @@
+//! `portreeve check`: everything that can be known to be wrong without starting. Changes nothing.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use portreeve_core::policy::PolicySet;
+
+use super::Failure;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keys;
+use crate::config::value::TimeSpan;
+use crate::config::{self, Agent, AgentState, Config, publish};
+
+pub(super) fn run(file: &Path) -> Result<String, Failure> {
+    let config = config::load(file)?;
+    let missing = missing_keys(&config);
+    let faults = faults(&config, missing.is_empty());
+    if !faults.is_empty() {
+        return Err(faults.into());
+    }
+    let policies = publish::policies(&config)?;
+    summary(file, &config, &policies, &missing).map_err(|error| Failure::Other(error.to_string()))
+}
+
+fn missing_keys(config: &Config) -> Vec<PathBuf> {
+    let paths = keys::needed(config).into_iter().map(|role| keys::path(config, role));
+    paths.filter(|path| !path.exists()).collect()
+}
+
+/// Everything wrong in the files the configuration names. Keys are read only where all are there: a repository has
+/// none, and is checked all the same.
+fn faults(config: &Config, has_keys: bool) -> Vec<Diagnostic> {
+    let mut faults = Vec::new();
+    if has_keys {
+        faults.extend(publish::trust(config).err().unwrap_or_default());
+        faults.extend(publish::minter(config).err().unwrap_or_default());
+    } else {
+        faults.extend(publish::issuers(config).err().unwrap_or_default());
+    }
+    faults.extend(publish::policies(config).err().unwrap_or_default());
+    faults.extend(publish::catalog(config).err().unwrap_or_default());
+    faults
+}
+
+fn summary(file: &Path, config: &Config, policies: &PolicySet, missing: &[PathBuf]) -> Result<String, std::fmt::Error> {
+    let gate = &config.gate;
+    let mut out = String::new();
+    writeln!(out, "{} is valid\n", file.display())?;
+    let speaks = if gate.tls.is_some() { "TLS" } else { "plain HTTP" };
+    writeln!(
+        out,
+        "  gate      {} ({speaks}, {} shards), reached at {}",
+        gate.listen, gate.shards, gate.public_url
+    )?;
+    for server in &config.servers {
+        let (path, tools) = (server.gate_path(), server.tools.len());
+        writeln!(
+            out,
+            "  server    {path} -> {} ({tools} tools reviewed, the rest are admin)",
+            server.url
+        )?;
+    }
+    for issuer in &config.issuers {
+        let what = match (issuer.agents, issuer.users) {
+            (true, true) => "agents and users",
+            (true, false) => "agents",
+            _ => "users",
+        };
+        writeln!(
+            out,
+            "  issuer    {} {} ({what})",
+            issuer.name,
+            issuer.issuer.escape_debug()
+        )?;
+    }
+    if let Some(embedded) = &config.embedded {
+        let users: Vec<&str> = embedded.users.keys().map(String::as_str).collect();
+        writeln!(out, "  issuer    embedded, users {}", listed(&users))?;
+    }
+    for agent in &config.agents {
+        writeln!(out, "  agent     {}", describe(agent))?;
+    }
+    writeln!(out, "  policies  {} in {}", policies.len(), gate.policies.display())?;
+    writeln!(
+        out,
+        "  tokens    {:?}, {}",
+        config.mint.algorithm,
+        TimeSpan(config.mint.lifetime)
+    )?;
+    writeln!(out, "  state     {}", gate.state_dir.display())?;
+    let mut notes = Vec::new();
+    if policies.is_empty() {
+        notes.push("there are no policies: everything is denied".to_owned());
+    }
+    if !missing.is_empty() {
+        notes.push(format!(
+            "{} keys are missing; `portreeve serve` makes them",
+            missing.len()
+        ));
+    }
+    for note in notes {
+        writeln!(out, "\nnote: {note}")?;
+    }
+    Ok(out)
+}
+
+fn describe(agent: &Agent) -> String {
+    let servers: Option<Vec<&str>> = agent
+        .servers
+        .as_ref()
+        .map(|list| list.iter().map(String::as_str).collect());
+    let servers = servers.map_or_else(|| "any server its policies allow".to_owned(), |list| listed(&list));
+    let state = match agent.state {
+        AgentState::Active => "",
+        AgentState::Suspended => ", suspended",
+        AgentState::Revoked => ", revoked",
+    };
+    format!("{} of issuer {}: {servers}{state}", agent.name, agent.issuer)
+}
+
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    }
+}

@@ -1,0 +1,117 @@
+//! `portreeve token`: the two tokens an agent presents for a user, from the embedded issuer.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use portreeve_core::time::UnixTime;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use super::Failure;
+use crate::config::diagnostic::did_you_mean;
+use crate::config::keys::{self, Role};
+use crate::config::value::TimeSpan;
+use crate::config::{self, Agent, AgentState, Config, EMBEDDED, Embedded, embedded};
+
+/// Print the two tokens that an agent presents for a user, as HTTP header lines.
+///
+/// Only for the embedded issuer, which this machine holds the key of. The assertion works beside this agent's token
+/// only. Standard output carries the two lines and nothing else:
+///
+///   curl -H @<(portreeve token --agent claude-code --user me) ...
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Options {
+    /// The agent, as named in [agents].
+    #[arg(long, value_name = "NAME")]
+    agent: String,
+    /// The user, as named in [embedded_issuer.users].
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// How long the tokens live: 90s, 30m, 8h.
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    ttl: TimeSpan,
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "portreeve.toml")]
+    config: PathBuf,
+}
+
+pub(super) fn run(options: &Options) -> Result<String, Failure> {
+    let config = config::load(&options.config)?;
+    let issuer = config.embedded.as_ref().ok_or_else(|| {
+        other("this configuration has no [embedded_issuer]; tokens come from the identity providers in [issuers]")
+    })?;
+    let agent = find_agent(&config, &options.agent)?;
+    let groups = find_user(issuer, &options.user)?;
+    if options.ttl.0 > issuer.max_lifetime {
+        let most = TimeSpan(issuer.max_lifetime);
+        return Err(other(&format!(
+            "--ttl {} is more than max_lifetime of [embedded_issuer], {most}",
+            options.ttl
+        )));
+    }
+    if options.ttl.0 < Duration::from_secs(1) {
+        return Err(other("--ttl is less than a second"));
+    }
+    let key = keys::load(&config, Role::Embedded).map_err(|fault| vec![fault])?;
+    let order = embedded::Order {
+        agent,
+        user: &options.user,
+        groups,
+        now: now()?,
+        lifetime: options.ttl.0,
+        entropy: [random()?, random()?],
+    };
+    let made = embedded::issue(&key, &config.gate.public_url, &order).map_err(|error| other(&error.to_string()))?;
+    Ok(format!(
+        "Authorization: Bearer {}\nX-AI-User-Assertion: {}\n",
+        made.agent, made.user
+    ))
+}
+
+fn find_agent<'a>(config: &'a Config, name: &str) -> Result<&'a Agent, Failure> {
+    let ours: Vec<&Agent> = config.agents.iter().filter(|agent| agent.issuer == EMBEDDED).collect();
+    let Some(agent) = ours.iter().find(|agent| agent.name == name) else {
+        let names: Vec<&str> = ours.iter().map(|agent| agent.name.as_str()).collect();
+        return Err(unknown("agent of the embedded issuer", name, &names));
+    };
+    match agent.state {
+        AgentState::Active => Ok(agent),
+        AgentState::Suspended => Err(other(&format!("agent `{name}` is suspended"))),
+        AgentState::Revoked => Err(other(&format!("agent `{name}` is revoked"))),
+    }
+}
+
+fn find_user<'a>(issuer: &'a Embedded, name: &str) -> Result<&'a [String], Failure> {
+    issuer.users.get(name).map(Vec::as_slice).ok_or_else(|| {
+        let names: Vec<&str> = issuer.users.keys().map(String::as_str).collect();
+        unknown("user of the embedded issuer", name, &names)
+    })
+}
+
+fn unknown(noun: &str, name: &str, known: &[&str]) -> Failure {
+    Failure::Other(format!(
+        "there is no {noun} `{}`\n  hint: {}",
+        name.escape_debug(),
+        did_you_mean(name, known)
+    ))
+}
+
+fn now() -> Result<UnixTime, Failure> {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| other("the clock is before 1970"))?;
+    Ok(UnixTime::from_secs(since.as_secs()))
+}
+
+fn random() -> Result<[u8; 16], Failure> {
+    let mut bytes = [0; 16];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| other("the system gives no randomness"))?;
+    Ok(bytes)
+}
+
+fn other(reason: &str) -> Failure {
+    Failure::Other(reason.to_owned())
+}

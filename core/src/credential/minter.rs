@@ -1,0 +1,266 @@
+//! Minting: a permit goes in, a credential for its server and its scope comes out. The only caller of the signing keys.
+//!
+//! Must never mint for an audience other than that of the permit's server, nor for longer than what was presented.
+//!
+//! SPEC: RFC 9068 2; RFC 8707 2 (one audience).
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{Context, SHA256};
+use zeroize::Zeroizing;
+
+use super::cache::{Key, MintCache};
+use super::claims::{Claims, Party, update_framed};
+use super::documents;
+use super::key::SigningKey;
+use crate::identity::Principal;
+use crate::limits;
+use crate::policy::Permit;
+use crate::time::UnixTime;
+
+/// The `typ` of minted tokens (RFC 9068 2.1).
+const MEDIA: &str = "at+jwt";
+
+/// Why no credential could be minted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialError {
+    /// The permit is for a server without an audience.
+    UnknownServer,
+    /// What was presented has less than a second left.
+    Expired,
+    /// The signature could not be made.
+    Signing,
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownServer => "the server has no audience",
+            Self::Expired => "the presented tokens have no time left",
+            Self::Signing => "the signature could not be made",
+        })
+    }
+}
+
+impl core::error::Error for CredentialError {}
+
+/// The keys of a minter. Both are published, so that a verifier that caches knows the next one before it is used.
+#[derive(Debug)]
+pub struct MintKeys {
+    /// Signs.
+    pub current: SigningKey,
+    /// Will sign after the next rotation.
+    pub next: SigningKey,
+}
+
+/// The gate as an issuer of tokens for the servers behind it.
+#[derive(Debug)]
+pub struct Minter {
+    issuer: String,
+    keys: MintKeys,
+    lifetime: Duration,
+    audiences: BTreeMap<String, String>,
+}
+
+/// What is particular to one minting.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion<'a> {
+    /// Names the request in `txn`; a token that is used again keeps the name of its first request.
+    pub transaction: &'a str,
+    /// The snapshot in force; tokens of another are not used again.
+    pub generation: u64,
+    /// The time.
+    pub now: UnixTime,
+    /// Randomness for the token's id.
+    pub entropy: [u8; 16],
+}
+
+/// A credential for one server and one scope, together with the permit it was minted from.
+///
+/// INVARIANT: not cloneable, and built only by [`Minter::mint`], which consumes the permit.
+#[must_use = "a permit was spent on this"]
+pub struct BoundCredential {
+    token: Rc<Token>,
+    permit: Permit,
+}
+
+impl fmt::Debug for BoundCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundCredential")
+            .field("token_id", &self.token_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl BoundCredential {
+    /// The value of the `Authorization` header for the server.
+    #[must_use]
+    pub fn header_value(&self) -> &[u8] {
+        &self.token.header_value
+    }
+
+    /// The `jti`, for the audit.
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.token.id
+    }
+
+    /// When the token ends, in whole seconds.
+    #[must_use]
+    pub fn expires(&self) -> UnixTime {
+        self.token.expires
+    }
+
+    /// The permit that was spent.
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+}
+
+impl Minter {
+    /// A minter under the name `issuer`, for servers by their name and audience.
+    #[must_use]
+    pub fn new(issuer: String, keys: MintKeys, lifetime: Duration, audiences: BTreeMap<String, String>) -> Self {
+        Self {
+            issuer,
+            keys,
+            lifetime: lifetime.min(limits::MINT_LIFETIME_MAX),
+            audiences,
+        }
+    }
+
+    /// Spends `permit` on a credential for its server and scope. With a warm cache this allocates nothing.
+    ///
+    /// # Errors
+    /// [`CredentialError`]; the permit is spent all the same.
+    pub fn mint(
+        &self,
+        permit: Permit,
+        principal: &Principal,
+        cache: &mut MintCache,
+        occasion: &Occasion<'_>,
+    ) -> Result<BoundCredential, CredentialError> {
+        let audience = self
+            .audiences
+            .get(permit.server())
+            .ok_or(CredentialError::UnknownServer)?;
+        let key = cache_key(principal, audience, permit.scope());
+        cache.enter(occasion.generation);
+        if let Some(token) = cache.find(&key, principal.expires(), occasion.now) {
+            return Ok(BoundCredential { token, permit });
+        }
+        let actors = actors(principal);
+        let token_id = URL_SAFE_NO_PAD.encode(occasion.entropy);
+        let expires = principal.expires().min(occasion.now.saturating_add(self.lifetime));
+        let token = Rc::new(self.sign(&Claims {
+            issuer: &self.issuer,
+            audience,
+            client_id: permit.server(),
+            scope: permit.scope(),
+            user: Party {
+                issuer: Some(principal.user().issuer()),
+                subject: principal.user().id(),
+            },
+            actors: &actors,
+            transaction: occasion.transaction,
+            token_id: &token_id,
+            issued: occasion.now,
+            expires: UnixTime::from_secs(expires.secs()),
+        })?);
+        cache.keep(key, token.clone());
+        Ok(BoundCredential { token, permit })
+    }
+
+    /// The public keys, as a JWK set.
+    #[must_use]
+    pub fn jwks_document(&self) -> Vec<u8> {
+        documents::jwks([&self.keys.current, &self.keys.next])
+    }
+
+    /// The metadata of this issuer (RFC 8414).
+    #[must_use]
+    pub fn authorization_server_document(&self) -> Vec<u8> {
+        documents::authorization_server(&self.issuer)
+    }
+
+    fn sign(&self, claims: &Claims<'_>) -> Result<Token, CredentialError> {
+        if claims.expires <= claims.issued {
+            return Err(CredentialError::Expired);
+        }
+        let mut json = Vec::with_capacity(768);
+        claims.write(&mut json);
+        let mut header_value = Zeroizing::new(Vec::with_capacity(1_536));
+        header_value.extend_from_slice(b"Bearer ");
+        self.keys
+            .current
+            .sign(MEDIA, &json, &mut header_value)
+            .map_err(|_| CredentialError::Signing)?;
+        Ok(Token {
+            header_value,
+            id: claims.token_id.to_owned(),
+            issued: claims.issued,
+            expires: claims.expires,
+        })
+    }
+}
+
+/// A signed token and what must be known of it. Shared by reference between the cache and credentials of one core.
+pub(super) struct Token {
+    header_value: Zeroizing<Vec<u8>>,
+    id: String,
+    issued: UnixTime,
+    pub(super) expires: UnixTime,
+}
+
+impl Token {
+    /// Whether it may be used again: in the last quarter of its life it could end on the way.
+    pub(super) fn is_fresh(&self, now: UnixTime) -> bool {
+        now < self.expires.saturating_sub(self.expires.since(self.issued) / 4)
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(issued: UnixTime, expires: UnixTime) -> Self {
+        Self {
+            header_value: Zeroizing::default(),
+            id: String::new(),
+            issued,
+            expires,
+        }
+    }
+}
+
+/// INVARIANT: identity reads at most [`limits::CHAIN_MAX`] actors, so this is bounded.
+fn actors(principal: &Principal) -> Vec<Party<'_>> {
+    let agent = principal.agent();
+    let prior = agent.prior().iter().map(|actor| Party {
+        issuer: actor.issuer.as_deref(),
+        subject: &actor.subject,
+    });
+    core::iter::once(Party {
+        issuer: Some(agent.issuer()),
+        subject: agent.subject(),
+    })
+    .chain(prior)
+    .collect()
+}
+
+/// The digest of everything a token says that differs between requests, except ids and times.
+fn cache_key(principal: &Principal, audience: &str, scope: &str) -> Key {
+    let mut hash = Context::new(&SHA256);
+    hash.update(&principal.binding());
+    update_framed(&mut hash, audience);
+    update_framed(&mut hash, scope);
+    for actor in principal.agent().prior() {
+        update_framed(&mut hash, actor.issuer.as_deref().unwrap_or_default());
+        update_framed(&mut hash, &actor.subject);
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(hash.finish().as_ref());
+    key
+}
