@@ -9,6 +9,8 @@ use ring::digest;
 use super::Fault;
 use super::IdentityError;
 use super::Side;
+use crate::framing::http1::Known;
+use crate::framing::http1::RequestView;
 use crate::jose::jws::JwsError;
 use crate::limits::TOKEN_BYTES_MAX;
 
@@ -20,6 +22,15 @@ pub struct Presented<'r> {
 }
 
 impl<'r> Presented<'r> {
+    /// Takes the credentials from the headers of a request.
+    ///
+    /// # Errors
+    ///
+    /// As [`Presented::from_values`]. The codec has already refused a request with one of these headers twice.
+    pub fn from_request(view: &RequestView<'r>) -> Result<Self, IdentityError> {
+        Self::from_values(view.known(Known::Authorization), view.known(Known::UserAssertion))
+    }
+
     /// Takes the credentials from the value of `Authorization` and that of `X-AI-User-Assertion`.
     ///
     /// # Errors

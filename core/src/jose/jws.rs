@@ -43,7 +43,7 @@ pub enum JwsError {
     TooLong,
     /// A byte outside of the base64url alphabet and the dot.
     Charset,
-    /// Not exactly two dots between three non-empty segments.
+    /// Not exactly two dots, or nothing before the first or after the second.
     Segments,
     /// The header is not canonical base64url, is too long, or is not one strict JSON object.
     HeaderEncoding,
@@ -74,7 +74,7 @@ impl<'t> Compact<'t> {
         let (Some(first_dot), Some(second_dot), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(JwsError::Segments);
         };
-        if first_dot == 0 || second_dot == first_dot + 1 || second_dot + 1 == token.len() {
+        if first_dot == 0 || second_dot + 1 == token.len() {
             return Err(JwsError::Segments);
         }
         Ok(Self {
@@ -90,7 +90,7 @@ impl<'t> Compact<'t> {
         &self.token[..self.first_dot]
     }
 
-    /// The payload segment, encoded.
+    /// The payload segment, encoded; may be empty.
     #[must_use]
     pub fn payload(&self) -> &'t [u8] {
         &self.token[self.first_dot + 1..self.second_dot]
