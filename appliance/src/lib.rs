@@ -3,6 +3,7 @@
 //! The data plane runs on one executor per core, the control plane on one thread beside them.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod io;
