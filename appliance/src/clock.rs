@@ -27,5 +27,7 @@ pub fn ticks() -> u64 {
 /// # Panics
 /// If the operating system has no randomness: nothing may be minted then.
 pub fn entropy(bytes: &mut [u8]) {
-    SystemRandom::new().fill(bytes).expect("getrandom(2) does not fail once the kernel has seeded it");
+    SystemRandom::new()
+        .fill(bytes)
+        .expect("getrandom(2) does not fail once the kernel has seeded it");
 }

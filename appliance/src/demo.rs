@@ -10,6 +10,7 @@ pub mod message;
 pub mod paint;
 pub mod server;
 pub mod snippets;
+mod socket;
 pub mod stage;
 pub mod story;
 pub mod tools;

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io;
-use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpStream;
@@ -19,6 +18,8 @@ use portreeve_core::framing::http1::Method;
 use portreeve_core::framing::http1::Progress;
 use portreeve_core::framing::sse;
 use portreeve_core::framing::write;
+
+use super::socket;
 
 /// Longest wait for a connection or for the next bytes of an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,23 +42,15 @@ pub enum ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(_) => write!(f, "no answer from the gate"),
-            Self::Frame(_) => write!(f, "the answer is not HTTP"),
+            Self::Io(error) => write!(f, "no answer from the gate: {error}"),
+            Self::Frame(error) => write!(f, "the answer is not HTTP: {error}"),
             Self::Incomplete => write!(f, "the answer ended early"),
             Self::NotAMessage => write!(f, "the answer is not a JSON-RPC message"),
         }
     }
 }
 
-impl std::error::Error for ClientError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(source) => Some(source),
-            Self::Frame(source) => Some(source),
-            Self::Incomplete | Self::NotAMessage => None,
-        }
-    }
-}
+impl std::error::Error for ClientError {}
 
 impl From<io::Error> for ClientError {
     fn from(source: io::Error) -> Self {
@@ -162,13 +155,10 @@ fn read_body(stream: &mut TcpStream, mut decoder: body::Decoder, mut raw: Vec<u8
 }
 
 fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), ClientError> {
-    let mut chunk = [0; 8192];
-    let count = stream.read(&mut chunk)?;
-    if count == 0 {
-        return Err(ClientError::Incomplete);
+    match socket::read_more(stream, buffer)? {
+        0 => Err(ClientError::Incomplete),
+        _ => Ok(()),
     }
-    buffer.extend_from_slice(&chunk[..count]);
-    Ok(())
 }
 
 /// The response in `body`: the body itself, or the first event of a stream that carries an id of a request.

@@ -82,6 +82,22 @@ pub fn clip(text: &str, columns: usize) -> String {
     cut
 }
 
+/// `words` in as few lines of at most `columns` characters as they fit on; a longer word is cut.
+#[must_use]
+pub fn wrap(words: &[String], columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.iter().map(|word| clip(word, columns)) {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +113,12 @@ mod tests {
     #[test]
     fn control_characters_never_reach_the_terminal() {
         assert_eq!(clip("a\u{1b}[31mb\n", 20), "a·[31mb·");
+    }
+
+    #[test]
+    fn no_wrapped_line_is_too_long_and_no_word_is_lost() {
+        let words = ["a", "bcd", "efghijk", "l"].map(str::to_owned);
+        assert_eq!(wrap(&words, 5), ["a bcd", "efgh…", "l"]);
     }
 
     #[test]

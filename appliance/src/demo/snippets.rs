@@ -45,10 +45,9 @@ impl Snippets<'_> {
             out,
             "  -H 'content-type: application/json' -H 'accept: application/json, text/event-stream' \\"
         )?;
-        for (name, value) in &call.headers {
-            write!(out, " -H '{name}: {value}'")?;
-        }
-        writeln!(out, " \\\n  -d '{}'", String::from_utf8_lossy(&call.body))?;
+        let headers = call.headers.iter().map(|(name, value)| format!("-H '{name}: {value}'"));
+        writeln!(out, "  {} \\", headers.collect::<Vec<_>>().join(" "))?;
+        writeln!(out, "  -d '{}'", String::from_utf8_lossy(&call.body))?;
 
         self.title(out, "Claude Code")?;
         writeln!(out, "claude mcp add --transport http town-ledger {endpoint} \\")?;

@@ -3,7 +3,6 @@
 //! Waits a bounded time for the next bytes and holds a bounded number of them. Decides nothing.
 
 use std::io;
-use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
@@ -19,6 +18,7 @@ use portreeve_core::framing::write;
 
 use super::Shared;
 use super::town::Reply;
+use crate::demo::socket;
 
 /// Longest wait for the next bytes of a request.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,13 +93,9 @@ fn read_body(stream: &mut TcpStream, mut decoder: body::Decoder, rest: &mut Vec<
 }
 
 fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), Ended> {
-    let mut chunk = [0; 8192];
-    match stream.read(&mut chunk)? {
+    match socket::read_more(stream, buffer)? {
         0 => Err(Ended::Gone),
-        count => {
-            buffer.extend_from_slice(&chunk[..count]);
-            Ok(())
-        }
+        _ => Ok(()),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::demo::paint::Paint;
 use crate::demo::paint::WIDTH;
 use crate::demo::paint::cell;
 use crate::demo::paint::clip;
+use crate::demo::paint::wrap;
 use crate::demo::server::Record;
 
 /// Columns of the caller, the request and the verdict; the reason has the rest of the line.
@@ -78,7 +79,7 @@ impl Page {
 
     fn print_step(&self, out: &mut dyn Write, told: &Told) -> io::Result<()> {
         let caller = cell(&format!("{} for {}", told.step.agent.name, told.step.user.name), CALLER);
-        let request = cell(&told.step.words(), REQUEST);
+        let request = cell(&clip(&told.step.words(), REQUEST - 2), REQUEST);
         let (verdict, reason) = self.verdict(told);
         writeln!(out, "  {caller}{request}{verdict}{}", clip(&reason, REASON))?;
         if let (Expect::Tools(_), Some(result)) = (told.step.expect, told.answer.message.get("result")) {
@@ -110,7 +111,10 @@ impl Page {
                 format!("{} of 5 listed", tools.len()),
             ),
             Expect::Forbidden(_) => (self.paint.bad(&cell("denied", VERDICT)), policies),
-            Expect::NotPermitted => (self.paint.bad(&cell("denied", VERDICT)), "no policy permits".to_owned()),
+            Expect::NotPermitted => (
+                self.paint.bad(&cell("denied", VERDICT)),
+                "no policy permits it".to_owned(),
+            ),
             Expect::Stranger => (
                 self.paint.bad(&cell("401", VERDICT)),
                 "not issued to courier".to_owned(),
@@ -139,12 +143,10 @@ impl Page {
                 clip(&value.to_string(), WIDTH - 13)
             )?;
         }
-        writeln!(
-            out,
-            "  {} {}",
-            self.paint.faint(&cell("headers", 10)),
-            clip(&record.headers.join(" "), WIDTH - 13)
-        )?;
+        for (index, line) in wrap(&record.headers, WIDTH - 13).iter().enumerate() {
+            let name = if index == 0 { "headers" } else { "" };
+            writeln!(out, "  {} {line}", self.paint.faint(&cell(name, 10)))?;
+        }
         let count = records.len();
         if self.leaked {
             return writeln!(out, "\n{}", self.paint.bad("A caller's own token reached the server."));
