@@ -31,7 +31,7 @@ impl<V> Cache<V> {
     /// Puts `value` in until `until`.
     pub(super) fn insert(&mut self, key: Digest, until: UnixTime, value: V) {
         let set = self.set(&key);
-        if !set[0].as_ref().is_some_and(|entry| entry.key == key) {
+        if set[0].as_ref().is_none_or(|entry| entry.key != key) {
             set.swap(0, 1);
         }
         set[0] = Some(Entry { key, until, value });
