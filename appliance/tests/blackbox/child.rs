@@ -20,7 +20,10 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts `command` and waits for its `listening on URL` line.
-    #[expect(clippy::panic, reason = "this is how a test fails; the lint knows test functions only")]
+    #[expect(
+        clippy::panic,
+        reason = "this is how a test fails; the lint knows test functions only"
+    )]
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
