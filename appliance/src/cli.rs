@@ -5,6 +5,7 @@
 
 mod check;
 mod init;
+mod serve;
 mod token;
 
 use std::fmt;
@@ -39,6 +40,8 @@ struct Arguments {
 enum Command {
     /// Say whether a configuration, its policies, key sets and keys are right, and what they amount to.
     Check(ConfigFile),
+    /// Guard the servers of a configuration until SIGTERM; changes on disk are taken up while it runs.
+    Serve(ConfigFile),
     Token(token::Options),
     Init(init::Options),
 }
@@ -95,6 +98,7 @@ impl From<Vec<Diagnostic>> for Failure {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(file) => check::run(&file.config),
+        Command::Serve(file) => serve::run(&file.config),
         Command::Token(options) => token::run(&options),
         Command::Init(options) => init::run(&options),
     };

@@ -2,9 +2,17 @@
 //!
 //! The data plane runs on one executor per core, the control plane on one thread beside them.
 
+pub mod audit;
+pub mod boot;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod io;
+pub mod pep;
+pub mod publish;
+pub mod say;
+pub mod shard;
+pub mod tls;
 pub mod upstream;

@@ -21,5 +21,7 @@ pub mod mcp;
 pub mod mediation;
 pub mod policy;
 pub mod response;
+pub mod session;
 pub mod snapshot;
+pub mod task;
 pub mod time;

@@ -137,6 +137,7 @@ pub const IDENTITY_CACHE_TTL: Duration = Duration::from_secs(5 * 60);
 pub const IDENTITY_REFUSED_TTL: Duration = Duration::from_secs(60);
 
 // --- mcp: names, cursors, sessions ---
+// --- mcp: names, cursors ---
 
 /// Length of a string id of a message, in bytes.
 pub const MCP_ID_BYTES: usize = 256;
@@ -204,3 +205,19 @@ pub const AUDIT_TEXT_BYTES_MAX: usize = 512;
 pub const AUDIT_POLICIES_MAX: usize = 16;
 /// Bytes of one audit line.
 pub const AUDIT_LINE_BYTES_MAX: usize = 32 * 1024;
+// --- sessions and tasks ---
+
+/// Live legacy sessions one shard keeps.
+pub const SESSIONS_PER_SHARD: usize = 8_192;
+/// Live legacy sessions one (user, agent) pair keeps on one shard.
+pub const SESSIONS_PER_PRINCIPAL: usize = 64;
+/// Server requests of one session that wait for the client's answer.
+pub const UNANSWERED_PER_SESSION: usize = 64;
+/// Entries of one kind in a `subscriptions/listen` request.
+pub const LISTEN_ENTRIES: usize = 256;
+/// Bytes of an upstream's session id.
+pub const SESSION_ID_BYTES: usize = 512;
+/// Tasks one shard remembers the creator of.
+pub const TASKS_PER_SHARD: usize = 16_384;
+/// How long a task's creator is remembered after the task was last asked for.
+pub const TASK_IDLE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -18,5 +18,7 @@ pub const HEADER_MISMATCH: i64 = -32020;
 pub const MISSING_CAPABILITY: i64 = -32021;
 /// The revision is not served.
 pub const UNSUPPORTED_VERSION: i64 = -32022;
+/// Both identities must be presented and valid. Ours, therefore outside of the range that JSON-RPC reserves.
+pub const UNAUTHENTICATED: i64 = -31401;
 /// Policy does not allow the call. Ours, therefore outside of the range that JSON-RPC reserves.
 pub const DENIED: i64 = -31403;

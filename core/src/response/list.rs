@@ -22,8 +22,19 @@ pub enum List {
 }
 
 impl List {
+    /// Every list.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Tools,
+        Self::Prompts,
+        Self::Resources,
+        Self::ResourceTemplates,
+        Self::Tasks,
+        Self::Skills,
+        Self::Contents,
+    ];
+
     /// The member of the result that holds the entries.
-    pub(super) const fn member(self) -> &'static str {
+    pub(crate) const fn member(self) -> &'static str {
         match self {
             Self::Tools => "tools",
             Self::Prompts => "prompts",

@@ -1,0 +1,208 @@
+//! The composition root: from a configuration to running shards, and from a signal to a quiet stop.
+//!
+//! The only place that names all concrete parts. Everything that can be wrong with the machine (rings, port, state
+//! directory) is tried before the first shard starts, and reported in words with the remedy.
+
+use std::fmt;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portreeve_core::snapshot::Snapshot;
+
+use crate::clock;
+use crate::config::Config;
+use crate::io::dial::{Origin, OriginTls};
+use crate::io::listener::{ListenError, ListenerSet};
+use crate::io::mailbox::{self, Control};
+use crate::io::ring::{self, RingError};
+use crate::publish::Published;
+use crate::shard::{self, Order, Origins};
+use crate::tls;
+
+/// Why the gate does not start.
+#[derive(Debug)]
+pub enum BootError {
+    /// The kernel gives no usable io_uring.
+    Ring(RingError),
+    /// The address cannot be listened on.
+    Listen(ListenError),
+    /// The state directory cannot be made or written.
+    State(PathBuf, io::Error),
+    /// A certificate, key or CA file cannot be used.
+    Tls(String),
+    /// A server's name does not resolve.
+    Resolve(String, io::Error),
+    /// A shard did not start.
+    Shard(String),
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ring(error) => error.fmt(f),
+            Self::Listen(error) => error.fmt(f),
+            Self::State(path, error) => write!(
+                f,
+                "the state directory {} cannot be used: {error}\n  make it writable for this user, or set gate.state_dir",
+                path.display()
+            ),
+            Self::Tls(reason) => f.write_str(reason),
+            Self::Resolve(host, error) => {
+                write!(
+                    f,
+                    "{host} cannot be resolved: {error}\n  servers are resolved once, at start"
+                )
+            }
+            Self::Shard(reason) => write!(f, "a shard did not start: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for BootError {}
+
+/// A running gate.
+pub struct Gate {
+    address: SocketAddr,
+    published: Arc<Published>,
+    control: Control<Order>,
+    shards: Vec<shard::Handle>,
+    drain: Duration,
+}
+
+impl Gate {
+    /// Starts listening and returns once every shard accepts.
+    ///
+    /// # Errors
+    /// What is wrong with the machine or the files; nothing is left running.
+    pub fn start(config: &Config, snapshot: Snapshot) -> Result<Self, BootError> {
+        ring::probe().map_err(BootError::Ring)?;
+        let audit = audit_folder(config)?;
+        let origins = origins(config)?;
+        let server_tls = tls::server(config.gate.tls.as_ref()).map_err(BootError::Tls)?;
+        let listeners = ListenerSet::bind(config.gate.listen, config.gate.shards).map_err(BootError::Listen)?;
+        let address = listeners.local_addr();
+        let published = Arc::new(Published::new(reachable_at(snapshot, address)));
+        let (control, seats) = mailbox::mesh(config.gate.shards);
+        let started = clock::now();
+        let mut shards = Vec::with_capacity(config.gate.shards);
+        for (number, (socket, seat)) in listeners.into_sockets().into_iter().zip(seats).enumerate() {
+            let plan = shard::Plan {
+                number: u8::try_from(number).unwrap_or(u8::MAX),
+                shards: u8::try_from(config.gate.shards).unwrap_or(u8::MAX),
+                limits: config.limits,
+                published: Arc::clone(&published),
+                origins: origins.clone(),
+                tls: server_tls.clone(),
+                audit: audit.clone(),
+                started,
+            };
+            shards.push(shard::start(plan, socket, seat).map_err(BootError::Shard)?);
+        }
+        for shard in &mut shards {
+            shard.wait_until_ready().map_err(BootError::Shard)?;
+        }
+        Ok(Self {
+            address,
+            published,
+            control,
+            shards,
+            drain: config.limits.drain_timeout,
+        })
+    }
+
+    /// Where it listens; the port is the real one where 0 was asked for.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Puts a new configuration in force for every request that begins from now on; open streams look again.
+    ///
+    /// # Errors
+    /// A server of it cannot be resolved or trusted; the configuration in force stays.
+    pub fn publish(&self, config: &Config, snapshot: Snapshot) -> Result<u64, BootError> {
+        let origins = origins(config)?;
+        for number in 0..self.control.shards() {
+            // A shard that is gone needs no servers.
+            let _ = self.control.tell(number, Order::Origins(origins.clone()));
+        }
+        Ok(self.published.publish(reachable_at(snapshot, self.address)))
+    }
+
+    /// Stops: no new connections, idle ones end now, running calls may finish until the drain deadline.
+    pub fn stop(self) {
+        for number in 0..self.control.shards() {
+            // A shard that is gone already has nothing to drain.
+            let _ = self.control.tell(number, Order::Drain(self.drain));
+        }
+        for shard in self.shards {
+            shard.join();
+        }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// On loopback the gate also answers to the names of the address it really listens on.
+fn reachable_at(mut snapshot: Snapshot, address: SocketAddr) -> Snapshot {
+    if address.ip().is_loopback() {
+        let names = [address.to_string(), format!("localhost:{}", address.port())];
+        for name in names {
+            if !snapshot.front.allowed_hosts.contains(&name) {
+                snapshot.front.allowed_hosts.push(name);
+            }
+        }
+    }
+    snapshot
+}
+
+fn audit_folder(config: &Config) -> Result<PathBuf, BootError> {
+    let folder = config.gate.state_dir.join("audit");
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .and_then(|()| {
+            let probe = folder.join(".probe");
+            fs::write(&probe, b"")?;
+            fs::remove_file(&probe)
+        });
+    made.map(|()| folder.clone())
+        .map_err(|error| BootError::State(folder, error))
+}
+
+fn origins(config: &Config) -> Result<Origins, BootError> {
+    let mut origins = Vec::with_capacity(config.servers.len());
+    for server in &config.servers {
+        let (host, port) = (server.url.host(), server.url.port());
+        let addresses = (host, port)
+            .to_socket_addrs()
+            .map_err(|error| BootError::Resolve(host.to_owned(), error))?;
+        let tls = if server.url.is_https() {
+            let config = tls::client(server.ca_file.as_deref()).map_err(BootError::Tls)?;
+            let name = tls::server_name(host).map_err(BootError::Tls)?;
+            Some(OriginTls { config, name })
+        } else {
+            None
+        };
+        origins.push((
+            Arc::from(server.name.as_str()),
+            Arc::new(Origin {
+                addresses: addresses.collect(),
+                tls,
+            }),
+        ));
+    }
+    Ok(origins)
+}

@@ -1,0 +1,51 @@
+//! How a new configuration reaches the shards: one snapshot at a time, by generation.
+//!
+//! A shard compares one number per request and takes the lock only when it changed, so publication costs the data plane
+//! one relaxed-cost load. A request keeps the snapshot it started with; an open stream looks again as it goes on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portreeve_core::snapshot::Snapshot;
+
+/// The snapshot in force, shared by the control plane (which replaces it) and all shards (which read it).
+#[derive(Debug)]
+pub struct Published {
+    generation: AtomicU64,
+    latest: Mutex<Arc<Snapshot>>,
+}
+
+impl Published {
+    /// Begins with `snapshot`.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self {
+            generation: AtomicU64::new(snapshot.generation),
+            latest: Mutex::new(Arc::new(snapshot)),
+        }
+    }
+
+    /// Replaces the snapshot in force; it is given the next generation, which is returned.
+    pub fn publish(&self, mut snapshot: Snapshot) -> u64 {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = latest.generation + 1;
+        snapshot.generation = generation;
+        snapshot.trust.generation = generation;
+        *latest = Arc::new(snapshot);
+        self.generation.store(generation, Ordering::Release);
+        generation
+    }
+
+    /// The snapshot in force.
+    #[must_use]
+    pub fn latest(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Brings `held` up to date.
+    pub fn refresh(&self, held: &mut Arc<Snapshot>) {
+        if held.generation != self.generation.load(Ordering::Acquire) {
+            *held = self.latest();
+        }
+    }
+}

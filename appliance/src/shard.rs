@@ -1,0 +1,274 @@
+//! One core's share of the gate: its caches, its connections, what it owns, and the loop that accepts.
+//!
+//! Everything here belongs to one executor. What crosses to another shard goes through [`owners`], what comes from the
+//! control plane through [`crate::publish`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use portreeve_core::framing::http1::HeadLimits;
+use portreeve_core::mediation::{Bench, Context, Conversation, SideEffect, UpstreamFault};
+use portreeve_core::snapshot::Snapshot;
+
+use crate::audit::Audit;
+use crate::clock;
+use crate::config;
+use crate::io::IoError;
+use crate::io::dial::Origin;
+use crate::io::timer::Timers;
+use crate::publish::Published;
+use crate::upstream::{self, Exchange, Patience, Pool, UpstreamError};
+
+pub mod owners;
+mod run;
+
+use owners::{Ask, Owners};
+pub use run::{Handle, Order, Plan, start};
+
+/// How long a client may take to accept what is written to it.
+const WRITE: Duration = Duration::from_secs(30);
+
+/// The limits of one connection and one exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sizes of heads and bodies.
+    pub head: HeadLimits,
+    /// From the first byte of a request to the end of its head.
+    pub header: Duration,
+    /// From the end of the head to the end of the body.
+    pub body: Duration,
+    /// Between requests.
+    pub idle: Duration,
+    /// For the client to take what is written.
+    pub write: Duration,
+    /// For a connection to a server to open, TLS included.
+    pub connect: Duration,
+    /// Bytes of one reply.
+    pub reply_bytes: u64,
+    /// From the request's last byte to the upstream's first, and between pieces of a JSON answer.
+    pub first_byte: Duration,
+    /// Open client connections of one shard.
+    pub connections: usize,
+}
+
+/// One core's share of the gate.
+pub struct Shard {
+    /// Deadlines.
+    pub timers: Timers,
+    /// Limits of connections and exchanges.
+    pub limits: Limits,
+    /// What this shard owns, and the way to what others own.
+    pub owners: Owners,
+    /// This shard's audit file.
+    pub audit: Audit,
+    /// Connections to the servers behind the gate.
+    pub pool: Pool,
+    origins: RefCell<Origins>,
+    published: Arc<Published>,
+    current: RefCell<Arc<Snapshot>>,
+    bench: RefCell<Bench>,
+    /// Who waits for a request and has to be woken when the gate stops.
+    idle: RefCell<BTreeMap<u64, Waker>>,
+    connections: Cell<usize>,
+    /// Connections so far.
+    admitted: Cell<u64>,
+    draining: Cell<bool>,
+    /// Who waits for the last connection to end.
+    emptied: Cell<Option<Waker>>,
+}
+
+/// The servers behind the gate, by name.
+pub type Origins = Vec<(Arc<str>, Arc<Origin>)>;
+
+impl Limits {
+    /// One shard's share of the limits of the gate.
+    #[must_use]
+    pub fn of(gate: &config::Limits, shards: u8) -> Self {
+        Self {
+            head: HeadLimits {
+                body_bytes: gate.message_bytes,
+                ..HeadLimits::REQUEST
+            },
+            header: gate.head_timeout,
+            body: gate.body_timeout,
+            idle: gate.idle_timeout,
+            write: WRITE,
+            connect: gate.connect_timeout,
+            first_byte: gate.first_byte_timeout,
+            reply_bytes: gate.reply_bytes,
+            connections: gate.connections.div_ceil(usize::from(shards)),
+        }
+    }
+}
+
+impl Shard {
+    /// Runs one synchronous stage of mediation under the configuration in force now.
+    pub fn with_context<T>(&self, stage: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        let mut current = self.current.borrow_mut();
+        self.published.refresh(&mut current);
+        let snapshot = Arc::clone(&current);
+        drop(current);
+        let mut context = Context {
+            snapshot: &snapshot,
+            bench: &mut self.bench.borrow_mut(),
+            now: clock::now(),
+            ticks: &clock::ticks,
+            entropy: &mut clock::entropy,
+        };
+        stage(&mut context)
+    }
+
+    /// Performs what a conversation asks for before its last message may pass.
+    ///
+    /// # Errors
+    /// What the caller is then told: the message must not pass.
+    pub async fn perform(self: &Rc<Self>, conversation: &mut Conversation) -> Result<(), UpstreamFault> {
+        for effect in conversation.take_effects() {
+            match effect {
+                SideEffect::Open(id, facts) => {
+                    self.owners.open(id, facts).map_err(|_| UpstreamFault::Unusable)?;
+                }
+                SideEffect::PinVersion(id, version) => self.owners.tell(Ask::PinVersion(id, version)).await,
+                SideEffect::ExpectAnswer(id, request) => self.owners.tell(Ask::ExpectAnswer(id, request)).await,
+                SideEffect::Close(id) => self.owners.tell(Ask::Close(id)).await,
+                SideEffect::RememberTask(key, facts) => self.owners.tell(Ask::RememberTask(key, facts)).await,
+                SideEffect::AnswerUpstream { server, head, body } => {
+                    let shard = Rc::clone(self);
+                    glommio::spawn_local(async move { shard.answer_upstream(&server, head, &body).await }).detach();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a request and waits for the head of its answer. A stream somebody listens on may take its time.
+    ///
+    /// # Errors
+    /// How far it came.
+    pub async fn send_upstream(
+        &self,
+        server: &str,
+        head: &mut Vec<u8>,
+        body: &[u8],
+        listening: bool,
+    ) -> Result<Exchange, UpstreamError> {
+        let origin = self
+            .origins
+            .borrow()
+            .iter()
+            .find(|(name, _)| &**name == server)
+            .map(|(_, origin)| Arc::clone(origin));
+        let origin = origin.ok_or(UpstreamError::Connect(IoError::Unreachable))?;
+        let reply_bytes_max = if listening { u64::MAX } else { self.limits.reply_bytes };
+        let patience = Patience {
+            connect: self.limits.connect,
+            write: self.limits.write,
+            first_byte: self.limits.first_byte,
+        };
+        let request = upstream::Request {
+            head,
+            body,
+            is_head: false,
+            reply_bytes_max,
+        };
+        self.pool.send(&origin, request, &patience).await
+    }
+
+    /// Tells a server that its request was refused; what it answers to that interests nobody.
+    async fn answer_upstream(&self, server: &str, mut head: Vec<u8>, body: &[u8]) {
+        let _acknowledged = self.send_upstream(server, &mut head, body, false).await;
+    }
+
+    /// Replaces the servers behind the gate; exchanges under way go on with the old ones.
+    pub fn set_origins(&self, origins: Origins) {
+        *self.origins.borrow_mut() = origins;
+    }
+
+    /// Waits until no connection is left.
+    pub async fn quiet(&self) {
+        poll_fn(|cx| {
+            if self.connections.get() == 0 {
+                return Poll::Ready(());
+            }
+            self.emptied.set(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Whether the gate is stopping: no connection serves another request.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Begins to stop: connections that wait for a request end now, the others after their answer.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        for (_, waker) in std::mem::take(&mut *self.idle.borrow_mut()) {
+            waker.wake();
+        }
+    }
+
+    /// Open client connections.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    /// Runs `future` unless and until the gate is stopping; `None` then.
+    pub async fn unless_draining<F: Future>(&self, connection: u64, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let output = poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            if self.draining.get() {
+                return Poll::Ready(None);
+            }
+            self.idle.borrow_mut().insert(connection, cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        self.idle.borrow_mut().remove(&connection);
+        output
+    }
+
+    /// Takes a place for one more connection; it is given back when the guard goes.
+    pub fn admit_connection(self: &Rc<Self>) -> Option<Place> {
+        if self.connections.get() >= self.limits.connections {
+            return None;
+        }
+        self.connections.set(self.connections.get() + 1);
+        self.admitted.set(self.admitted.get() + 1);
+        Some(Place {
+            shard: Rc::clone(self),
+            number: self.admitted.get(),
+        })
+    }
+}
+
+/// A connection's place among those a shard may hold.
+pub struct Place {
+    shard: Rc<Shard>,
+    /// Numbers the connections of a shard from one.
+    pub number: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let left = self.shard.connections.get() - 1;
+        self.shard.connections.set(left);
+        if left == 0
+            && let Some(waker) = self.shard.emptied.take()
+        {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! TLS configurations: the gate's own certificate, and whom it believes upstream. TLS 1.3 and 1.2, `ring`, nothing older.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::crypto::ring::default_provider;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+
+use crate::config::Tls;
+
+/// The listener's configuration; `None` where the gate speaks plain HTTP.
+///
+/// # Errors
+/// Which file cannot be used, and why.
+pub fn server(tls: Option<&Tls>) -> Result<Option<Arc<ServerConfig>>, String> {
+    let Some(tls) = tls else { return Ok(None) };
+    let chain = certificates(&tls.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key)
+        .map_err(|error| format!("{}: no private key can be read: {error}", tls.key.display()))?;
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|error| format!("{}: cannot be used with its key: {error}", tls.certificate.display()))?;
+    Ok(Some(Arc::new(config)))
+}
+
+/// What a server's certificate must lead to: the certificates of `ca_file`, or the public roots.
+///
+/// # Errors
+/// Which file cannot be used, and why.
+pub fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            for certificate in certificates(path)? {
+                roots
+                    .add(certificate)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+            }
+        }
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// The name a server's certificate must carry.
+///
+/// # Errors
+/// `host` is neither a DNS name nor an address.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    ServerName::try_from(bare).map_err(|_| format!("{host} is no name a certificate can carry"))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let unreadable = |error| format!("{}: no certificate can be read: {error}", path.display());
+    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(unreadable)?;
+    if chain.is_empty() {
+        return Err(format!("{}: holds no certificate", path.display()));
+    }
+    Ok(chain)
+}

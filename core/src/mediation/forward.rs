@@ -1,0 +1,283 @@
+//! The one place that turns a permit into bytes for a server: a minted credential and rebuilt headers.
+//!
+//! Headers are written from what was understood, never copied: a header this file does not name does not travel.
+//!
+//! SPEC: MCP 2026-07-28 streamable-http "Standard MCP Request Headers" and the duties of intermediaries; RFC 9110 7.6.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::admit::{Admitted, micros};
+use super::decide::carries;
+use super::reply::{Conversation, Expect, Sent};
+use super::{Context, Next, Refusal, Request};
+use crate::audit::Intent;
+use crate::credential::{BoundCredential, Occasion};
+use crate::framing::FrameError;
+use crate::framing::http1::{BodyLength, Known, Method};
+use crate::framing::write::{self, HeadWriter};
+use crate::mcp::{self, Era, Kind, Message, Operation, Version};
+use crate::policy::Permit;
+use crate::session::SessionFacts;
+use crate::snapshot::Server;
+
+/// What goes upstream as the body.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    /// The very bytes that were checked.
+    AsReceived,
+    /// Checked bytes with something cut or clamped.
+    Rewritten(Vec<u8>),
+}
+
+impl core::fmt::Debug for Body {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::AsReceived => "AsReceived",
+            Self::Rewritten(_) => "Rewritten",
+        })
+    }
+}
+
+/// A permitted operation, ready to be given a credential.
+pub(super) struct Plan {
+    permit: Permit,
+    expect: Expect,
+    outgoing: Option<Outgoing>,
+    body: Body,
+}
+
+/// What the headers of a message say about it, in the form that its body has.
+struct Outgoing {
+    version: Option<Version>,
+    /// `Mcp-Method` and `Mcp-Name`; only the modern era has them.
+    method: Option<Box<str>>,
+    name: Option<Vec<u8>>,
+}
+
+impl Outgoing {
+    fn of(message: &Message<'_>) -> Self {
+        let operation = match &message.kind {
+            Kind::Request { operation, .. } if message.era == Era::Modern => Some(operation),
+            _ => None,
+        };
+        Self {
+            version: message.version,
+            method: operation.map(|operation| operation.method().into()),
+            name: operation.and_then(Operation::name).map(|name| {
+                let mut value = Vec::with_capacity(name.len());
+                mcp::encode_header(&mut value, name);
+                value
+            }),
+        }
+    }
+}
+
+impl Plan {
+    /// A plan for a request that is no JSON-RPC request: GET, DELETE, or the client's answer.
+    pub(super) const fn new(permit: Permit, expect: Expect) -> Self {
+        Self {
+            permit,
+            expect,
+            outgoing: None,
+            body: Body::AsReceived,
+        }
+    }
+
+    /// A plan for a message whose headers are rebuilt from it.
+    pub(super) fn of(message: &Message<'_>, permit: Permit, expect: Expect) -> Self {
+        Self {
+            permit,
+            expect,
+            outgoing: Some(Outgoing::of(message)),
+            body: Body::AsReceived,
+        }
+    }
+
+    pub(super) fn with_body(self, body: Body) -> Self {
+        Self { body, ..self }
+    }
+}
+
+/// A request that may be sent once its intent is durable.
+///
+/// INVARIANT: exists only where a [`Permit`] was spent, and is consumed by being sent.
+#[derive(Debug)]
+#[must_use = "the intent has to be recorded and the request sent"]
+pub struct Forward {
+    /// The server to send it to.
+    pub server: Arc<str>,
+    /// The record that must be durable first.
+    pub intent: Intent,
+    /// The request head, complete.
+    pub head: Vec<u8>,
+    /// The request body.
+    pub body: Body,
+    /// What happens from here on.
+    pub conversation: Conversation,
+}
+
+/// Spends the permit on a credential and writes the request.
+pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, context: &mut Context<'_>) -> Next {
+    let Admitted {
+        mut call,
+        principal,
+        session,
+        ..
+    } = admitted;
+    let snapshot = context.snapshot;
+    let Some(server) = call.server().and_then(|name| snapshot.server(name)) else {
+        return call.refuse(&Refusal::Path, context);
+    };
+    if forwarded_headers(request).any(|(_, value)| credentials(request).any(|secret| carries(value, secret))) {
+        return call.refuse(&Refusal::CredentialInBody, context);
+    }
+    let begun = (context.ticks)();
+    let entropy = context.random();
+    let occasion = Occasion {
+        transaction: call.id(),
+        generation: snapshot.generation,
+        now: context.now,
+        entropy,
+    };
+    let minted = snapshot
+        .minter
+        .mint(plan.permit, &principal, &mut context.bench.minted, &occasion);
+    call.split.credential_us = micros((context.ticks)().saturating_sub(begun));
+    let Ok(credential) = minted else {
+        return call.refuse(
+            &Refusal::Internal {
+                id: plan.expect.id().cloned(),
+            },
+            context,
+        );
+    };
+    let length = match &plan.body {
+        Body::AsReceived => request.body.len(),
+        Body::Rewritten(body) => body.len(),
+    };
+    let facts = session.as_ref().map(|(_, facts)| facts);
+    let address = Address {
+        server,
+        credential: &credential,
+        session: facts,
+    };
+    let Ok(head) = address.head(request, plan.outgoing.as_ref(), length) else {
+        return call.refuse(
+            &Refusal::Internal {
+                id: plan.expect.id().cloned(),
+            },
+            context,
+        );
+    };
+    let intent = call.intent(&credential, context);
+    let sent = Sent {
+        call,
+        principal,
+        session,
+        expect: plan.expect,
+        credential: Rc::new(credential),
+    };
+    let conversation = Conversation::new(sent, context);
+    Next::Forward(Box::new(Forward {
+        server: Arc::clone(&server.name),
+        intent,
+        head,
+        body: plan.body,
+        conversation,
+    }))
+}
+
+/// The credentials a request presents, as they stand in its headers.
+pub(super) fn credentials<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
+    [Known::Authorization, Known::UserAssertion]
+        .into_iter()
+        .filter_map(|known| request.view.known(known))
+}
+
+/// Where an upstream request goes and with what right.
+pub(super) struct Address<'a> {
+    pub(super) server: &'a Server,
+    pub(super) credential: &'a BoundCredential,
+    pub(super) session: Option<&'a SessionFacts>,
+}
+
+impl Address<'_> {
+    fn head(&self, request: &Request<'_>, outgoing: Option<&Outgoing>, length: usize) -> Result<Vec<u8>, FrameError> {
+        let mut bytes = Vec::with_capacity(1_536);
+        let mut head = self.begin(&mut bytes, request.method)?;
+        if let Some(version) = outgoing.and_then(|outgoing| outgoing.version).or(self.pinned()) {
+            head = head.header("mcp-protocol-version", version.as_str().as_bytes())?;
+        }
+        if let Some(method) = outgoing.and_then(|outgoing| outgoing.method.as_deref()) {
+            head = head.header("mcp-method", method.as_bytes())?;
+        }
+        if let Some(name) = outgoing.and_then(|outgoing| outgoing.name.as_deref()) {
+            head = head.header("mcp-name", name)?;
+        }
+        for (name, value) in forwarded_headers(request) {
+            head = head.header(name, value)?;
+        }
+        finish(head, request.method, length)?;
+        Ok(bytes)
+    }
+
+    /// The head of a POST by which the gate answers a server request in the client's place.
+    pub(super) fn answer_head(&self, length: usize) -> Result<Vec<u8>, FrameError> {
+        let mut bytes = Vec::with_capacity(1_536);
+        let mut head = self.begin(&mut bytes, Method::Post)?;
+        if let Some(version) = self.pinned() {
+            head = head.header("mcp-protocol-version", version.as_str().as_bytes())?;
+        }
+        finish(head, Method::Post, length)?;
+        Ok(bytes)
+    }
+
+    fn pinned(&self) -> Option<Version> {
+        self.session.and_then(|facts| facts.version)
+    }
+
+    fn begin<'o>(&self, bytes: &'o mut Vec<u8>, method: Method) -> Result<HeadWriter<'o>, FrameError> {
+        let accept: &[u8] = match method {
+            Method::Get => b"text/event-stream",
+            _ => b"application/json, text/event-stream",
+        };
+        let head = write::request_head(bytes, method, &self.server.upstream_path)?
+            .header("host", self.server.authority.as_bytes())?
+            .header("authorization", self.credential.header_value())?
+            .header("user-agent", b"portreeve")?
+            .header("accept", accept)?
+            .header("accept-encoding", b"identity")?;
+        match self.session.and_then(|facts| facts.upstream.as_deref()) {
+            Some(session) => head.header("mcp-session-id", session.as_bytes()),
+            None => Ok(head),
+        }
+    }
+}
+
+fn finish(head: HeadWriter<'_>, method: Method, length: usize) -> Result<(), FrameError> {
+    if method == Method::Post {
+        let length = u64::try_from(length).map_err(|_| FrameError::BodyTooLarge)?;
+        head.header("content-type", b"application/json")?
+            .body(BodyLength::Fixed(length))
+            .finish();
+    } else {
+        head.finish();
+    }
+    Ok(())
+}
+
+/// The only inbound header values that travel on, each one checked for a credential first.
+fn forwarded_headers<'a>(request: &Request<'a>) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    const PARAM: &[u8] = b"mcp-param-";
+    let resume = request
+        .view
+        .known(Known::LastEventId)
+        .filter(|_| request.method == Method::Get);
+    let params = request.view.headers().filter(|(name, _)| {
+        name.as_bytes()
+            .get(..PARAM.len())
+            .is_some_and(|prefix| prefix.eq_ignore_ascii_case(PARAM))
+    });
+    resume.map(|value| ("last-event-id", value)).into_iter().chain(params)
+}
