@@ -4,6 +4,7 @@
 //! output only, and only where they were asked for.
 
 mod check;
+mod demo;
 mod init;
 mod serve;
 mod token;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -32,12 +34,14 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "portreeve", version, after_help = EXIT_CODES, max_term_width = 100)]
 struct Arguments {
+    /// Without a command: `demo`.
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Options),
     /// Say whether a configuration, its policies, key sets and keys are right, and what they amount to.
     Check(ConfigFile),
     /// Guard the servers of a configuration until SIGTERM; changes on disk are taken up while it runs.
@@ -96,7 +100,10 @@ impl From<Vec<Diagnostic>> for Failure {
 
 /// Does what the command line asks.
 pub fn run() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let started = Instant::now();
+    let command = Arguments::parse().command.unwrap_or(Command::Demo(demo::Options::default()));
+    let done = match command {
+        Command::Demo(options) => demo::run(&options, started),
         Command::Check(file) => check::run(&file.config),
         Command::Serve(file) => serve::run(&file.config),
         Command::Token(options) => token::run(&options),
