@@ -31,6 +31,9 @@ mod principal;
 mod token;
 mod trust;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::authenticator::Authenticator;
 pub use self::error::Fault;
 pub use self::error::IdentityError;

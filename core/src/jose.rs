@@ -14,4 +14,7 @@ pub mod jws;
 
 mod algorithm;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::algorithm::Algorithm;
