@@ -5,5 +5,7 @@
 
 mod child;
 mod clients;
+mod conformance;
+mod gate;
 mod peers;
 mod upstreams;

@@ -88,6 +88,11 @@ fn python(generation: &str, script: &str) -> Command {
     command
 }
 
+/// The Python fixture server.
+pub(crate) fn python_server() -> Command {
+    python("v2", "server.py")
+}
+
 /// A binary of the rmcp fixture package, which the same build puts beside the gate.
 pub(crate) fn rmcp(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_portreeve")).with_file_name(name);
