@@ -101,7 +101,9 @@ impl From<Vec<Diagnostic>> for Failure {
 /// Does what the command line asks.
 pub fn run() -> ExitCode {
     let started = Instant::now();
-    let command = Arguments::parse().command.unwrap_or(Command::Demo(demo::Options::default()));
+    let command = Arguments::parse()
+        .command
+        .unwrap_or(Command::Demo(demo::Options::default()));
     let done = match command {
         Command::Demo(options) => demo::run(&options, started),
         Command::Check(file) => check::run(&file.config),

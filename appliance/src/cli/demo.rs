@@ -40,7 +40,9 @@ impl RunningGate for Gate {
     }
 
     fn publish(&self, config: &Config, snapshot: Snapshot) -> Result<(), String> {
-        Self::publish(self, config, snapshot).map(|_generation| ()).map_err(|error| error.to_string())
+        Self::publish(self, config, snapshot)
+            .map(|_generation| ())
+            .map_err(|error| error.to_string())
     }
 
     fn stop(self: Box<Self>) {
