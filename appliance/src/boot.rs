@@ -86,7 +86,7 @@ impl Gate {
         let server_tls = tls::server(config.gate.tls.as_ref()).map_err(BootError::Tls)?;
         let listeners = ListenerSet::bind(config.gate.listen, config.gate.shards).map_err(BootError::Listen)?;
         let address = listeners.local_addr();
-        let published = Arc::new(Published::new(reachable_at(snapshot, address)));
+        let published = Arc::new(Published::new(reachable_at(snapshot, address, config.gate.scheme())));
         let (control, seats) = mailbox::mesh(config.gate.shards);
         let started = clock::now();
         let mut shards = Vec::with_capacity(config.gate.shards);
@@ -131,7 +131,9 @@ impl Gate {
             // A shard that is gone needs no servers.
             let _ = self.control.tell(number, Order::Origins(origins.clone()));
         }
-        Ok(self.published.publish(reachable_at(snapshot, self.address)))
+        Ok(self
+            .published
+            .publish(reachable_at(snapshot, self.address, config.gate.scheme())))
     }
 
     /// Stops: no new connections, idle ones end now, running calls may finish until the drain deadline.
@@ -154,13 +156,14 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// On loopback the gate also answers to the names of the address it really listens on.
-fn reachable_at(mut snapshot: Snapshot, address: SocketAddr) -> Snapshot {
+/// On loopback the gate also answers to the names of the address it really listens on, and to pages of that very origin.
+fn reachable_at(mut snapshot: Snapshot, address: SocketAddr, scheme: &str) -> Snapshot {
     if address.ip().is_loopback() {
-        let names = [address.to_string(), format!("localhost:{}", address.port())];
-        for name in names {
-            if !snapshot.front.allowed_hosts.contains(&name) {
-                snapshot.front.allowed_hosts.push(name);
+        let front = &mut snapshot.front;
+        for name in [address.to_string(), format!("localhost:{}", address.port())] {
+            front.allowed_origins.push(format!("{scheme}://{name}"));
+            if !front.allowed_hosts.contains(&name) {
+                front.allowed_hosts.push(name);
             }
         }
     }

@@ -75,6 +75,14 @@ pub struct Gate {
     pub tls: Option<Tls>,
 }
 
+impl Gate {
+    /// What the listener speaks.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
 /// The gate's own certificate.
 #[derive(Clone, Debug)]
 pub struct Tls {

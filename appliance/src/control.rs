@@ -35,8 +35,7 @@ pub enum ServeError {
 pub fn serve(config: Config) -> Result<(), ServeError> {
     let snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
     let gate = Gate::start(&config, snapshot).map_err(ServeError::Boot)?;
-    let scheme = if config.gate.tls.is_some() { "https" } else { "http" };
-    say::ready(&format!("listening on {scheme}://{}", gate.address()));
+    say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));
     let run = || -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(attend(&gate, config))

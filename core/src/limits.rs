@@ -204,7 +204,8 @@ pub const AUDIT_TEXT_BYTES_MAX: usize = 512;
 /// Policies named in one audit record.
 pub const AUDIT_POLICIES_MAX: usize = 16;
 /// Bytes of one audit line.
-pub const AUDIT_LINE_BYTES_MAX: usize = 32 * 1024;
+pub const AUDIT_LINE_BYTES_MAX: usize = 64 * 1024;
+
 // --- sessions and tasks ---
 
 /// Live legacy sessions one shard keeps.

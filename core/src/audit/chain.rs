@@ -75,7 +75,9 @@ impl Chain {
                 }));
             };
             let line = &rest[..length];
-            if !line.starts_with(self.place().as_bytes()) || !line.ends_with(b"}") {
+            // A control character could hide the next record inside this line; records have none.
+            let whole = line.ends_with(b"}") && !line.iter().any(u8::is_ascii_control);
+            if !whole || !line.starts_with(self.place().as_bytes()) {
                 return Err(broken(Fault::DoesNotFollow));
             }
             self.advance(line);

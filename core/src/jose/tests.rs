@@ -216,7 +216,7 @@ fn a_header_is_read_strictly() {
         assert_eq!(read(header), Err(JwsError::HeaderShape), "{header}");
     }
     let long = format!(r#"{{"alg":"ES256","note":"{}"}}"#, "n".repeat(1024));
-    for header in ["", "[]", "\"alg\"", r#"{"alg":"ES256","alg":"ES256"}"#, &long] {
+    for header in ["[]", "\"alg\"", r#"{"alg":"ES256","alg":"ES256"}"#, &long] {
         assert_eq!(read(header), Err(JwsError::HeaderEncoding), "{header}");
     }
 }

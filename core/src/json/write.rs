@@ -2,8 +2,6 @@
 //!
 //! Must never be given text that is not JSON through `raw`: it is copied as it is, from a checked document.
 
-use std::io::Write as _;
-
 /// Writes an object's members in the order of the calls. [`ObjectWriter::finish`] closes it.
 #[must_use = "an object is not closed until `finish`"]
 pub struct ObjectWriter<'o> {
@@ -173,12 +171,26 @@ fn control_escape(byte: u8) -> [u8; 6] {
 
 /// Writes `value` in decimal.
 pub fn unsigned(out: &mut Vec<u8>, value: u64) {
-    write!(out, "{value}").expect("a Vec takes every write");
+    let mut digits = [b'0'; 20];
+    let mut rest = value;
+    let mut first = digits.len();
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        first = place;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[first..]);
 }
 
 /// Writes `value` in decimal.
 pub fn signed(out: &mut Vec<u8>, value: i64) {
-    write!(out, "{value}").expect("a Vec takes every write");
+    if value < 0 {
+        out.push(b'-');
+    }
+    unsigned(out, value.unsigned_abs());
 }
 
 /// Writes `true` or `false`.

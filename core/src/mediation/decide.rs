@@ -284,6 +284,18 @@ fn check_era(message: &Message<'_>, admitted: &Admitted, server: &Server) -> Res
     } else {
         server.eras.legacy()
     };
+    if let (
+        false,
+        Kind::Request {
+            id,
+            operation: Operation::Discover,
+        },
+    ) = (served, &message.kind)
+    {
+        // The probe of a client that can do both eras. All SDKs fall back to the handshake on this; on -32022 rmcp does
+        // not (docs/decisions/0012).
+        return Err(unknown(message.era, &OwnedId::from(*id)));
+    }
     if !served {
         let requested = message.version.map_or("", Version::as_str).to_owned();
         return Err(Refusal::Era {
