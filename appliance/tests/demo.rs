@@ -1,4 +1,5 @@
 //! `portreeve demo --once`, as a newcomer runs it: the whole story, told by the binary over loopback.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 use std::process::Output;

@@ -1,4 +1,10 @@
 //! Every attack of the corpus against the authenticator, on both sides, each refused by a step that may refuse it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says how many cases there were"
+)]
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};

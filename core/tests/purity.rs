@@ -3,6 +3,11 @@
 //! Building for `wasm32-unknown-unknown` would prove less (its `std` compiles file and network calls into stubs) and
 //! needs a target that a bare toolchain lacks, so the sources are read instead. What is built for tests and fuzzing only
 //! (`tests`, `fuzzing`) drives oracles and is left out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test reads the sources and fails by panicking"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

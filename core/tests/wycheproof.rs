@@ -6,6 +6,11 @@
 //!   "ES521", which does not exist. None of these algorithms is supported here.
 //! - tc372 and tc373 call it valid that base64url has a `?` in it; they are HMAC, which is not supported either.
 //! - "rejectsKeyWithRocaVulnerability" needs a fingerprint of weak prime generators, which is the issuer's business.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says how many vectors there were"
+)]
 
 use portreeve_core::jose::Algorithm;
 use portreeve_core::jose::jwks::KeySet;

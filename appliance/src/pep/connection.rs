@@ -160,7 +160,7 @@ impl Connection {
                 shard.limits.write,
                 self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n"),
             );
-            go_on.await.map_err(IoError::from)?.map_err(IoError::from)?;
+            go_on.await.map_err(IoError::from)??;
         }
         let reading = self.read_body(shard, &head, head_bytes);
         match shard.timers.deadline(shard.limits.body, reading).await {
@@ -287,8 +287,7 @@ impl Connection {
             .timers
             .deadline(shard.limits.write, writing)
             .await
-            .map_err(IoError::from)?
-            .map_err(IoError::from)?;
+            .map_err(IoError::from)??;
         self.output.clear();
         Ok(())
     }

@@ -54,6 +54,7 @@ fn utf16(text: &str, big_endian: bool) -> Vec<u8> {
         .collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "one table, a line for each hazard")]
 fn hazards() -> Vec<Hazard> {
     const BAD: &[u16] = &[400];
     const MEDIA: &[u16] = &[415];

@@ -65,7 +65,8 @@ fn every_attack_on_either_header_is_refused_alike_and_the_server_sees_nothing() 
             refused += 1;
             // What is too large for a head never becomes a credential.
             let alike = response.status == 401 && response.body == reference.body;
-            if !alike && !(response.status == 431 || response.status == 400 && case.token.len() > 8192) {
+            let too_large = response.status == 431 || response.status == 400 && case.token.len() > 8192;
+            if !alike && !too_large {
                 wrong.push(format!(
                     "{side:?} {}: {} {}",
                     case.name,

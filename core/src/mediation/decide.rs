@@ -194,19 +194,30 @@ fn judge(admitted: &mut Admitted, request: &Request<'_>, context: &mut Context<'
         }
         Kind::Request { id, operation } => {
             admitted.call.reads(&message);
-            judge_request(&judge, &message, &OwnedId::from(*id), operation, admitted, request)
+            let asks = Asks {
+                id: OwnedId::from(*id),
+                operation,
+                message: &message,
+            };
+            judge_request(&judge, &asks, admitted, request)
         }
     }
 }
 
+/// A request among the messages.
+struct Asks<'m> {
+    id: OwnedId,
+    operation: &'m Operation<'m>,
+    message: &'m Message<'m>,
+}
+
 fn judge_request(
     judge: &Judge<'_>,
-    message: &Message<'_>,
-    id: &OwnedId,
-    operation: &Operation<'_>,
+    asks: &Asks<'_>,
     admitted: &mut Admitted,
     request: &Request<'_>,
 ) -> Result<Judged, Refusal> {
+    let Asks { id, operation, message } = asks;
     let call = &mut admitted.call;
     let expect = Expect::reply_to(operation, message.era, id);
     let (action, arguments) = match operation {

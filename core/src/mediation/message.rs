@@ -46,7 +46,7 @@ impl Conversation {
         };
         let mut shows = |name: &str| judge.shows(asked, name);
         match filter.filter(data, &mut context.bench.scratch, &mut shows, out) {
-            Ok(response::Verdict::Response(outcome)) => self.response(outcome, data, &judge, out, context),
+            Ok(response::Verdict::Response(outcome)) => self.response(outcome, data, out, context),
             Ok(response::Verdict::Notification { method, subject, asks }) => {
                 let passes = match (method.as_str(), &subject) {
                     ("notifications/resources/updated", Some(uri)) => judge.allows(Action::Subscribe { uri }),
@@ -90,15 +90,9 @@ impl Conversation {
         self.drop_message()
     }
 
-    fn response(
-        &mut self,
-        outcome: Outcome,
-        data: &[u8],
-        judge: &Judge<'_>,
-        out: &mut Vec<u8>,
-        context: &mut Context<'_>,
-    ) -> Verdict {
-        let Expect::Response(owed) = &self.expect else {
+    fn response(&mut self, outcome: Outcome, data: &[u8], out: &mut Vec<u8>, context: &mut Context<'_>) -> Verdict {
+        let judge = Judge::of(&self.call, &self.principal, context);
+        let (Expect::Response(owed), Some(judge)) = (&self.expect, &judge) else {
             return self.drop_message();
         };
         let owed = Rc::clone(owed);

@@ -122,6 +122,10 @@ impl<'k> Forge<'k> {
     }
 
     /// Adds a case signed by `signer`, with `changes` to the header and to the claims of a valid token.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a case is a flat list of what is special about it"
+    )]
     pub(crate) fn signed(
         &mut self,
         group: &'static str,
@@ -138,6 +142,10 @@ impl<'k> Forge<'k> {
     }
 
     /// Adds a well-signed case whose claims are the text of `claims` with `more` before the final brace.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a case is a flat list of what is special about it"
+    )]
     pub(crate) fn seal_claims_text(
         &mut self,
         group: &'static str,
