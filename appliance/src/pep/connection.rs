@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use portreeve_core::framing::FrameError;
 use portreeve_core::framing::body::Decoder;
-use portreeve_core::framing::http1::{self, BodyLength, Progress, RequestHead};
+use portreeve_core::framing::http1::{self, BodyLength, Method, Progress, RequestHead};
 use portreeve_core::mediation::{self, Forward, Next, Refused, Reply, Request};
 
 use super::exchange::Taken;
@@ -110,7 +110,13 @@ impl Connection {
                     let _kept = shard.audit.note(record);
                 }
                 self.input.drain(..framed.consumed);
-                self.send(shard, &refused.reply, keep_alive).await?;
+                if framed.head.method == Method::Head {
+                    self.output.clear();
+                    answer::without_body(&mut self.output, &refused.reply, keep_alive).map_err(|_| Over::Quiet)?;
+                    self.flush(shard).await?;
+                } else {
+                    self.send(shard, &refused.reply, keep_alive).await?;
+                }
             }
         }
         if keep_alive { Ok(()) } else { Err(Over::AfterAnswer) }

@@ -1,8 +1,10 @@
 //! Inputs on which real MCP servers disagree: the gate refuses each, and the server behind it sees nothing.
 
+use std::io::{Read, Write};
+
 use serde_json::json;
 
-use crate::kit::{Gate, Issuer, PERMIT_CLERKS, Upstream, modern_call, modern_headers};
+use crate::kit::{Gate, Issuer, PERMIT_CLERKS, Upstream, modern_call, modern_headers, read_response};
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
@@ -308,6 +310,34 @@ fn only_the_exact_path_leads_to_a_server() {
         assert_eq!(response.status, 404, "{path}: {response:?}");
     }
     assert_eq!(upstream.count(), 0);
+}
+
+#[test]
+fn a_head_gets_no_body_that_could_pass_for_the_next_response() {
+    let gate = Gate::start(&Upstream::obliging(), PERMIT_CLERKS);
+    let mut stream = gate.connect();
+    let ask = |method: &str| {
+        format!(
+            "{method} /.well-known/jwks.json HTTP/1.1\r\nhost: {}\r\n\r\n",
+            gate.address
+        )
+    };
+    stream.write_all(ask("HEAD").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    assert!(
+        answer.starts_with(b"HTTP/1.1 405"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    stream.write_all(ask("GET").as_bytes()).unwrap();
+    let next = read_response(&mut stream);
+    assert_eq!(next.status, 200, "{next:?}");
+    assert!(next.json()["keys"].as_array().is_some_and(|keys| !keys.is_empty()));
 }
 
 #[test]
