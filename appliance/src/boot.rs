@@ -18,10 +18,10 @@ use crate::clock;
 use crate::config::Config;
 use crate::io::dial::{Origin, OriginTls};
 use crate::io::listener::{ListenError, ListenerSet};
-use crate::io::mailbox::{self, Control};
+use crate::io::mailbox::{self, Control, MailError};
 use crate::io::ring::{self, RingError};
 use crate::publish::Published;
-use crate::shard::{self, Order, Origins};
+use crate::shard::{self, Order, Origins, Route};
 use crate::tls;
 
 /// Why the gate does not start.
@@ -128,8 +128,10 @@ impl Gate {
     pub fn publish(&self, config: &Config, snapshot: Snapshot) -> Result<u64, BootError> {
         let origins = origins(config)?;
         for number in 0..self.control.shards() {
-            // A shard that is gone needs no servers.
-            let _ = self.control.tell(number, Order::Origins(origins.clone()));
+            // As below: a shard must not go on with old servers under a new configuration.
+            while self.control.tell(number, Order::Origins(origins.clone())) == Err(MailError::Full) {
+                std::thread::yield_now();
+            }
         }
         Ok(self
             .published
@@ -139,8 +141,10 @@ impl Gate {
     /// Stops: no new connections, idle ones end now, running calls may finish until the drain deadline.
     pub fn stop(self) {
         for number in 0..self.control.shards() {
-            // A shard that is gone already has nothing to drain.
-            let _ = self.control.tell(number, Order::Drain(self.drain));
+            // A full inbox empties by itself; a shard that is gone has nothing to drain.
+            while self.control.tell(number, Order::Drain(self.drain)) == Err(MailError::Full) {
+                std::thread::yield_now();
+            }
         }
         for shard in self.shards {
             shard.join();
@@ -199,13 +203,14 @@ fn origins(config: &Config) -> Result<Origins, BootError> {
         } else {
             None
         };
-        origins.push((
-            Arc::from(server.name.as_str()),
-            Arc::new(Origin {
+        origins.push(Route {
+            server: Arc::from(server.name.as_str()),
+            authority: server.url.authority().into(),
+            origin: Arc::new(Origin {
                 addresses: addresses.collect(),
                 tls,
             }),
-        ));
+        });
     }
     Ok(origins)
 }

@@ -17,6 +17,9 @@ use crate::say;
 /// How long the files must be quiet before they are read: editors and git write in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
 
+/// Files that never are quiet are read after this long all the same.
+const LATEST: Duration = Duration::from_secs(2);
+
 /// Why serving ended badly.
 #[derive(Debug)]
 pub enum ServeError {
@@ -68,7 +71,10 @@ async fn changed(changes: &mut Receiver<()>, hangup: &mut Signal) {
         _ = hangup.recv() => return,
         _ = changes.recv() => {}
     }
-    while tokio::time::timeout(SETTLE, changes.recv()).await.is_ok() {}
+    let latest = tokio::time::Instant::now() + LATEST;
+    while tokio::time::Instant::now() < latest
+        && matches!(tokio::time::timeout(SETTLE, changes.recv()).await, Ok(Some(())))
+    {}
 }
 
 /// Watches the folders of everything a snapshot is made of: files are replaced, so their folders are what changes.

@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use portreeve_core::framing::http1::HeadLimits;
-use portreeve_core::mediation::{Bench, Context, Conversation, SideEffect, UpstreamFault};
+use portreeve_core::mediation::{Bench, Context, Conversation, Destination, SideEffect, UpstreamFault};
 use portreeve_core::snapshot::Snapshot;
 
 use crate::audit::Audit;
@@ -83,8 +83,19 @@ pub struct Shard {
     emptied: Cell<Option<Waker>>,
 }
 
-/// The servers behind the gate, by name.
-pub type Origins = Vec<(Arc<str>, Arc<Origin>)>;
+/// The servers behind the gate.
+pub type Origins = Vec<Route>;
+
+/// How a server is reached.
+#[derive(Clone)]
+pub struct Route {
+    /// Its name.
+    pub server: Arc<str>,
+    /// `host[:port]`, as in the snapshot that goes with it.
+    pub authority: Box<str>,
+    /// Its addresses and TLS.
+    pub origin: Arc<Origin>,
+}
 
 impl Limits {
     /// One shard's share of the limits of the gate.
@@ -108,20 +119,28 @@ impl Limits {
 }
 
 impl Shard {
-    /// Runs one synchronous stage of mediation under the configuration in force now.
-    pub fn with_context<T>(&self, stage: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    /// The configuration in force now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         let mut current = self.current.borrow_mut();
         self.published.refresh(&mut current);
-        let snapshot = Arc::clone(&current);
-        drop(current);
+        Arc::clone(&current)
+    }
+
+    /// Runs one synchronous stage of mediation under `snapshot`: a request is admitted and decided under one generation.
+    pub fn under<T>(&self, snapshot: &Snapshot, stage: impl FnOnce(&mut Context<'_>) -> T) -> T {
         let mut context = Context {
-            snapshot: &snapshot,
+            snapshot,
             bench: &mut self.bench.borrow_mut(),
             now: clock::now(),
             ticks: &clock::ticks,
             entropy: &mut clock::entropy,
         };
         stage(&mut context)
+    }
+
+    /// Runs one stage under the configuration in force now: what is on its way back must hold today.
+    pub fn with_context<T>(&self, stage: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        self.under(&self.snapshot(), stage)
     }
 
     /// Performs what a conversation asks for before its last message may pass.
@@ -138,9 +157,9 @@ impl Shard {
                 SideEffect::ExpectAnswer(id, request) => self.owners.tell(Ask::ExpectAnswer(id, request)).await,
                 SideEffect::Close(id) => self.owners.tell(Ask::Close(id)).await,
                 SideEffect::RememberTask(key, facts) => self.owners.tell(Ask::RememberTask(key, facts)).await,
-                SideEffect::AnswerUpstream { server, head, body } => {
+                SideEffect::AnswerUpstream { to, head, body } => {
                     let shard = Rc::clone(self);
-                    glommio::spawn_local(async move { shard.answer_upstream(&server, head, &body).await }).detach();
+                    glommio::spawn_local(async move { shard.answer_upstream(&to, head, &body).await }).detach();
                 }
             }
         }
@@ -153,7 +172,7 @@ impl Shard {
     /// How far it came.
     pub async fn send_upstream(
         &self,
-        server: &str,
+        to: &Destination,
         head: &mut Vec<u8>,
         body: &[u8],
         listening: bool,
@@ -162,8 +181,8 @@ impl Shard {
             .origins
             .borrow()
             .iter()
-            .find(|(name, _)| &**name == server)
-            .map(|(_, origin)| Arc::clone(origin));
+            .find(|route| *route.server == *to.server && *route.authority == *to.authority)
+            .map(|route| Arc::clone(&route.origin));
         let origin = origin.ok_or(UpstreamError::Connect(IoError::Unreachable))?;
         let reply_bytes_max = if listening { u64::MAX } else { self.limits.reply_bytes };
         let patience = Patience {
@@ -181,8 +200,8 @@ impl Shard {
     }
 
     /// Tells a server that its request was refused; what it answers to that interests nobody.
-    async fn answer_upstream(&self, server: &str, mut head: Vec<u8>, body: &[u8]) {
-        let _acknowledged = self.send_upstream(server, &mut head, body, false).await;
+    async fn answer_upstream(&self, to: &Destination, mut head: Vec<u8>, body: &[u8]) {
+        let _acknowledged = self.send_upstream(to, &mut head, body, false).await;
     }
 
     /// Replaces the servers behind the gate; exchanges under way go on with the old ones.

@@ -215,7 +215,7 @@ pub const SESSIONS_PER_PRINCIPAL: usize = 64;
 /// Server requests of one session that wait for the client's answer.
 pub const UNANSWERED_PER_SESSION: usize = 64;
 /// Entries of one kind in a `subscriptions/listen` request.
-pub const LISTEN_ENTRIES: usize = 256;
+pub const LISTEN_ENTRIES: usize = 64;
 /// Bytes of an upstream's session id.
 pub const SESSION_ID_BYTES: usize = 512;
 /// Tasks one shard remembers the creator of.

@@ -1,3 +1,5 @@
+//! What a configuration promises: defaults, closed choices, and faults that say where and what to do.
+
 use super::*;
 
 const MINIMAL: &str = "[gate]\nlisten = \"127.0.0.1:8477\"\n";

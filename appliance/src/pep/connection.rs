@@ -134,22 +134,23 @@ impl Connection {
             peer: self.stream.peer_addr().ip(),
             tls: self.stream.is_tls(),
         };
-        let mut next = shard.with_context(|context| mediation::admit(&request, context));
+        let snapshot = shard.snapshot();
+        let mut next = shard.under(&snapshot, |context| mediation::admit(&request, context));
         loop {
             next = match next {
                 Next::Reply(refused) => return Err(refused),
                 Next::Forward(forward) => return Ok(*forward),
                 Next::FindSession(needs) => {
                     let found = shard.owners.find_session(needs.id()).await;
-                    shard.with_context(|context| needs.resume(found, &request, context))
+                    shard.under(&snapshot, |context| needs.resume(found, &request, context))
                 }
                 Next::FindTask(needs) => {
                     let found = shard.owners.find_task(needs.key().clone()).await;
-                    shard.with_context(|context| needs.resume(found, &request, context))
+                    shard.under(&snapshot, |context| needs.resume(found, &request, context))
                 }
                 Next::TakeAnswer(needs) => {
                     let awaited = shard.owners.take_answer(needs.session(), needs.id().clone()).await;
-                    shard.with_context(|context| needs.resume(awaited, &request, context))
+                    shard.under(&snapshot, |context| needs.resume(awaited, &request, context))
                 }
             };
         }

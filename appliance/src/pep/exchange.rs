@@ -8,7 +8,6 @@ use std::future::poll_fn;
 use std::ops::Range;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use portreeve_core::framing::http1::{BodyLength, Known};
 use portreeve_core::framing::sse::{self, Frame};
 use portreeve_core::framing::write;
 use portreeve_core::mediation::{
-    Body, Conversation, Ending, Forward, HeadPlan, Reply, UpstreamFault, UpstreamHead, Verdict,
+    Body, Conversation, Destination, Ending, Forward, HeadPlan, Reply, UpstreamFault, UpstreamHead, Verdict,
 };
 
 use super::answer;
@@ -59,7 +58,7 @@ pub(super) async fn run(
     received: Received,
 ) -> (Vec<u8>, Result<(), Over>) {
     let Forward {
-        server,
+        to,
         intent,
         mut head,
         body,
@@ -75,7 +74,11 @@ pub(super) async fn run(
         keep_alive,
         lost: false,
     };
-    if shard.audit.record_durably(intent.record()).await.is_err() {
+    let recorded = shard
+        .timers
+        .deadline(shard.limits.write, shard.audit.record_durably(intent.record()))
+        .await;
+    if !matches!(recorded, Ok(Ok(()))) {
         let written = passage.reply(&conversation.unrecorded()).await;
         return (taken.buffer, written);
     }
@@ -83,7 +86,7 @@ pub(super) async fn run(
         Body::Rewritten(body) => body,
         Body::AsReceived => taken.bytes(),
     };
-    let (ending, written) = passage.carry(&server, &mut head, bytes, &mut conversation).await;
+    let (ending, written) = passage.carry(&to, &mut head, bytes, &mut conversation).await;
     let outcome = shard.with_context(|context| conversation.conclude(ending, context));
     // An outcome that cannot be kept refuses the next call: its intent meets the same full buffer or failed disk.
     let _kept = shard.audit.note(outcome.record());
@@ -113,6 +116,8 @@ enum Came<T> {
     ClientGone,
     Revoked,
     Late,
+    /// The gate is stopping, and this stream would not end by itself.
+    Stopping,
 }
 
 /// How an exchange ended, and whether the connection can serve another request.
@@ -121,18 +126,16 @@ type Carried = (Ending, Result<(), Over>);
 impl Passage<'_> {
     async fn carry(
         &mut self,
-        server: &Arc<str>,
+        to: &Destination,
         head: &mut Vec<u8>,
         body: &[u8],
         conversation: &mut Conversation,
     ) -> Carried {
-        let sending = self
-            .shard
-            .send_upstream(server, head, body, conversation.is_listening());
+        let sending = self.shard.send_upstream(to, head, body, conversation.is_listening());
         let exchange = match self.attend(sending, conversation, Duration::MAX).await {
             Came::Answer(Ok(exchange)) => exchange,
             Came::Answer(Err(error)) => return self.fail(conversation, fault(&error)).await,
-            Came::Late => return self.fail(conversation, UpstreamFault::Ambiguous).await,
+            Came::Late | Came::Stopping => return self.fail(conversation, UpstreamFault::Ambiguous).await,
             Came::Revoked => return self.fail(conversation, UpstreamFault::Revoked).await,
             Came::ClientGone => return (Ending::ClientGone, Err(Over::Quiet)),
         };
@@ -145,7 +148,6 @@ impl Passage<'_> {
         match plan {
             HeadPlan::Answer(reply) => (Ending::Complete, self.reply(&reply).await),
             HeadPlan::Whole(reply) => self.whole(exchange, conversation, reply).await,
-            HeadPlan::Through(reply) => self.through(exchange, conversation, reply).await,
             HeadPlan::Events(reply) => self.events(exchange, conversation, reply).await,
         }
     }
@@ -159,7 +161,7 @@ impl Passage<'_> {
                 Came::Answer(Ok(false)) => break,
                 Came::Answer(Ok(true)) => {}
                 Came::Answer(Err(error)) => return self.fail(conversation, fault(&error)).await,
-                Came::Late => return self.fail(conversation, UpstreamFault::Ambiguous).await,
+                Came::Late | Came::Stopping => return self.fail(conversation, UpstreamFault::Ambiguous).await,
                 Came::Revoked => return self.fail(conversation, UpstreamFault::Revoked).await,
                 Came::ClientGone => return (Ending::ClientGone, Err(Over::Quiet)),
             }
@@ -179,34 +181,6 @@ impl Passage<'_> {
         (Ending::Complete, self.reply(&reply).await)
     }
 
-    /// A JSON body that nobody needs to read: passed on as it comes.
-    async fn through(&mut self, mut exchange: Exchange, conversation: &mut Conversation, reply: Reply) -> Carried {
-        let framing = match exchange.body_length() {
-            BodyLength::UntilClose => BodyLength::Chunked,
-            known => known,
-        };
-        self.start(&reply, framing);
-        let mut chunk = Vec::new();
-        loop {
-            chunk.clear();
-            let next = exchange.next_chunk(&mut chunk);
-            let ending = match self.attend(next, conversation, self.shard.limits.first_byte).await {
-                Came::Answer(Ok(false)) => break,
-                Came::Answer(Ok(true)) => {
-                    self.pass(&chunk, framing).await;
-                    continue;
-                }
-                Came::Answer(Err(error)) => Ending::Failed(fault(&error)),
-                Came::Late => Ending::Failed(UpstreamFault::Ambiguous),
-                Came::Revoked => Ending::Failed(UpstreamFault::Revoked),
-                Came::ClientGone => Ending::ClientGone,
-            };
-            // The head is out and the body cannot be finished: only a broken connection says so.
-            return (ending, Err(Over::Quiet));
-        }
-        (Ending::Complete, self.finish(framing).await)
-    }
-
     /// An event stream, passed on event by event.
     async fn events(&mut self, mut exchange: Exchange, conversation: &mut Conversation, reply: Reply) -> Carried {
         self.start(&reply, BodyLength::Chunked);
@@ -214,17 +188,22 @@ impl Passage<'_> {
         let mut decoder = sse::Decoder::default();
         let mut chunk = Vec::new();
         let mut events = Vec::new();
+        let mut silent = Duration::ZERO;
         let ending = loop {
             chunk.clear();
             events.clear();
             let next = exchange.next_chunk(&mut chunk);
             match self.attend(next, conversation, SIGN_OF_LIFE).await {
                 Came::Answer(Ok(false)) => break Ending::Complete,
-                Came::Answer(Ok(true)) => {}
+                Came::Answer(Ok(true)) => silent = Duration::ZERO,
                 Came::Answer(Err(error)) => break Ending::Failed(fault(&error)),
                 Came::Revoked => break Ending::Failed(UpstreamFault::Revoked),
                 Came::ClientGone => break Ending::ClientGone,
+                Came::Stopping => break Ending::Complete,
+                // Nobody reads, and nothing comes: the call is given up as any other that does not answer.
+                Came::Late if self.lost && silent >= self.shard.limits.first_byte => break Ending::ClientGone,
                 Came::Late => {
+                    silent += SIGN_OF_LIFE;
                     sse::write_comment(&mut events);
                     self.pass(&events, BodyLength::Chunked).await;
                     continue;
@@ -316,13 +295,16 @@ impl Passage<'_> {
                 }
                 Poll::Pending => Poll::Pending,
             });
+            if !shard.with_context(|context| conversation.may_continue(context)) {
+                return Came::Revoked;
+            }
+            if conversation.is_listening() && shard.is_draining() {
+                return Came::Stopping;
+            }
             let wait = WATCH.min(patience.saturating_sub(waited));
             match shard.timers.deadline(wait, turn).await {
                 Ok(came) => return came,
                 Err(_tick) => waited += wait,
-            }
-            if !shard.with_context(|context| conversation.may_continue(context)) {
-                return Came::Revoked;
             }
             if waited >= patience {
                 return Came::Late;

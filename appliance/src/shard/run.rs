@@ -119,7 +119,7 @@ async fn live(plan: Plan, socket: ShardSocket, seat: Seat<Order>, tell: &Sender<
     shard.drain();
     let _running_calls_are_cut = shard.timers.deadline(drained_by.get(), shard.quiet()).await;
     // A failed disk has been refusing calls already; there is nobody left to refuse.
-    let _settled = shard.audit.settle().await;
+    let _settled = shard.timers.deadline(shard.limits.write, shard.audit.settle()).await;
     shard.owners.leave();
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use portreeve_jwt_corpus::{Corpus, Expect, Settings, Side};
+use portreeve_jwt_corpus::{Case, Corpus, Expect, Settings, Side};
 use serde_json::json;
 
 use crate::kit::{AUDIENCE, Gate, ISSUER, Response, Upstream, modern_call};
@@ -27,6 +27,12 @@ fn post(gate: &Gate, agent: &[u8], user: &[u8]) -> Response {
         ]
         .concat(),
     )
+}
+
+/// A token that becomes valid a second from now, which a running gate's clock may reach meanwhile; core's test of the
+/// same corpus stops the clock.
+fn ripens(case: &Case) -> bool {
+    case.name.ends_with("just after the leeway")
 }
 
 fn settings() -> Settings {
@@ -55,7 +61,7 @@ fn every_attack_on_either_header_is_refused_alike_and_the_server_sees_nothing() 
         for case in corpus
             .cases(side)
             .iter()
-            .filter(|case| case.expect == Expect::Reject && case.is_field_value())
+            .filter(|case| case.expect == Expect::Reject && case.is_field_value() && !ripens(case))
         {
             let partner = corpus.partner(side);
             let response = match side {

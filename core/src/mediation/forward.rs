@@ -39,6 +39,25 @@ impl core::fmt::Debug for Body {
     }
 }
 
+/// Where a request was decided to go: the server by name, and the host that name stood for. A server that has moved since
+/// gets nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The server.
+    pub server: Arc<str>,
+    /// `host[:port]`.
+    pub authority: Box<str>,
+}
+
+impl Destination {
+    pub(super) fn of(server: &Server) -> Self {
+        Self {
+            server: Arc::clone(&server.name),
+            authority: server.authority.as_str().into(),
+        }
+    }
+}
+
 /// A permitted operation, ready to be given a credential.
 pub(super) struct Plan {
     permit: Permit,
@@ -105,8 +124,8 @@ impl Plan {
 #[derive(Debug)]
 #[must_use = "the intent has to be recorded and the request sent"]
 pub struct Forward {
-    /// The server to send it to.
-    pub server: Arc<str>,
+    /// Where to send it.
+    pub to: Destination,
     /// The record that must be durable first.
     pub intent: Intent,
     /// The request head, complete.
@@ -180,7 +199,7 @@ pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, conte
     };
     let conversation = Conversation::new(sent, context);
     Next::Forward(Box::new(Forward {
-        server: Arc::clone(&server.name),
+        to: Destination::of(server),
         intent,
         head,
         body: plan.body,

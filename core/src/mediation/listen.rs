@@ -15,7 +15,7 @@ use crate::json::Array;
 use crate::limits;
 use crate::mcp::{Listen, OwnedId};
 use crate::policy::Action;
-use crate::task::TaskKey;
+use crate::task::{TaskFacts, TaskKey};
 
 /// What is left of a listen request.
 pub(super) enum Narrowed {
@@ -39,9 +39,6 @@ pub(super) fn narrow(
             return Err(Refusal::Busy { id: Some(id.clone()) });
         }
     }
-    if let Some(uris) = filter.uris {
-        cut(uris, &mut cuts, |uri| judge.allows(Action::Subscribe { uri }));
-    }
     if let Some(tasks) = filter.task_ids {
         for task in tasks.iter().filter_map(|task| task.as_str()) {
             let key = TaskKey {
@@ -52,11 +49,17 @@ pub(super) fn narrow(
                 return Ok(Narrowed::FindTask(key));
             }
         }
+    }
+    if let Some(uris) = filter.uris {
+        cut(uris, &mut cuts, |uri| judge.allows(Action::Subscribe { uri }));
+    }
+    if let Some(tasks) = filter.task_ids {
+        // A task's notifications carry its result: whoever may not follow it any more may not listen either.
         cut(tasks, &mut cuts, |task| {
-            admitted
-                .tasks
-                .iter()
-                .any(|(known, owner)| &*known.task == task && owner.is_some())
+            admitted.tasks.iter().any(|(known, owner)| {
+                let follows = |facts: &TaskFacts| judge.allows(Action::FollowTask { tool: &facts.tool });
+                &*known.task == task && owner.as_ref().is_some_and(follows)
+            })
         });
     }
     Ok(Narrowed::Body(splice(request.body, cuts)))

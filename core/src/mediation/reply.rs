@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::admit::micros;
 use super::call::Call;
-use super::forward::Address;
+use super::forward::{Address, Destination};
 use super::{Context, Refusal, Reply, UpstreamFault};
 use crate::audit::Outcome;
 use crate::credential::BoundCredential;
@@ -43,11 +43,9 @@ pub(super) struct Owed {
     pub(super) reading: Reading,
 }
 
-/// How closely a response in a JSON body is read. Events are always read.
+/// How a response is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// Passed on under limits.
-    Through,
     /// The handshake: its version is pinned.
     Handshake,
     /// Its parts decide what may pass.
@@ -57,22 +55,12 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    fn of(operation: &Operation<'_>, era: Era) -> Self {
+    fn of(operation: &Operation<'_>) -> Self {
         match operation {
             Operation::Initialize(_) => Self::Handshake,
             Operation::Listen(_) => Self::Listen,
-            Operation::ToolsList { .. }
-            | Operation::PromptsList { .. }
-            | Operation::ResourcesList { .. }
-            | Operation::ResourceTemplatesList { .. }
-            | Operation::ResourcesRead { .. }
-            | Operation::DirectoryRead { .. }
-            | Operation::TasksGet { .. }
-            | Operation::TasksResult { .. } => Self::Whole,
-            Operation::ToolsCall(call) if call.task => Self::Whole,
-            // A modern result says what it is, and what it is decides.
-            _ if era == Era::Modern => Self::Whole,
-            _ => Self::Through,
+            // What it is decides what may pass, and only a reading says what it is: a body may hold a request.
+            _ => Self::Whole,
         }
     }
 }
@@ -99,7 +87,7 @@ impl Expect {
             id: id.clone(),
             era,
             asked: asked(operation),
-            reading: Reading::of(operation, era),
+            reading: Reading::of(operation),
         }))
     }
 
@@ -132,8 +120,6 @@ pub enum HeadPlan {
     Answer(Reply),
     /// Read the body whole, give it to [`Conversation::message`], answer with what that leaves.
     Whole(Reply),
-    /// Pass the body on as it comes, as JSON.
-    Through(Reply),
     /// Pass events on one by one, each through [`Conversation::message`].
     Events(Reply),
 }
@@ -166,8 +152,8 @@ pub enum SideEffect {
     RememberTask(TaskKey, TaskFacts),
     /// Post this JSON-RPC message to the upstream in the same session: the gate answers for the client.
     AnswerUpstream {
-        /// The server.
-        server: Arc<str>,
+        /// Where to.
+        to: Destination,
         /// The request head, complete.
         head: Vec<u8>,
         /// The request body.
@@ -198,6 +184,8 @@ pub struct Conversation {
     pub(super) status: Option<u16>,
     pub(super) dropped: u32,
     pub(super) answered: bool,
+    /// Server requests that the gate refused in the client's place; a server that goes on asking gets no more answers.
+    answered_for_client: usize,
     streamed: bool,
     credential: Rc<BoundCredential>,
     sent_at: u64,
@@ -221,6 +209,7 @@ impl Conversation {
             status: None,
             dropped: 0,
             answered: false,
+            answered_for_client: 0,
             streamed: false,
             credential,
             sent_at: (context.ticks)(),
@@ -259,7 +248,11 @@ impl Conversation {
     /// Checked on every open stream: a stream outlives the request that was decided, revocation must not.
     #[must_use]
     pub fn may_continue(&self, context: &Context<'_>) -> bool {
-        context.now < self.principal.expires() && context.snapshot.trust.still_holds(&self.principal)
+        let trust = &context.snapshot.trust;
+        let reachable = self.call.server().is_some_and(|server| {
+            context.snapshot.server(server).is_some() && trust.may_use(self.principal.agent().name(), server)
+        });
+        context.now < self.principal.expires() && reachable && trust.still_holds(&self.principal)
     }
 
     /// Reads the upstream's head and says how its body is treated.
@@ -311,8 +304,6 @@ impl Conversation {
         if is(head, b"text/event-stream") {
             self.streamed = true;
             HeadPlan::Events(reply)
-        } else if owed.reading == Reading::Through {
-            HeadPlan::Through(reply)
         } else {
             HeadPlan::Whole(reply)
         }
@@ -389,6 +380,10 @@ impl Conversation {
 
     /// Lets the gate answer a server request in the client's place, with a JSON-RPC error.
     pub(super) fn answer_for_client(&mut self, id: &OwnedId, context: &Context<'_>) {
+        if self.answered_for_client >= limits::UNANSWERED_PER_SESSION {
+            return;
+        }
+        self.answered_for_client += 1;
         let mut body = Vec::with_capacity(128);
         mcp::error_body(&mut body, Some(id.as_id()), code::DENIED, "denied by policy", None);
         let Some(server) = self.call.server().and_then(|name| context.snapshot.server(name)) else {
@@ -402,7 +397,7 @@ impl Conversation {
         };
         if let Ok(head) = address.answer_head(body.len()) {
             self.effects.push(SideEffect::AnswerUpstream {
-                server: Arc::clone(&server.name),
+                to: Destination::of(server),
                 head,
                 body,
             });

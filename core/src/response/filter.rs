@@ -15,11 +15,15 @@ use crate::json::Limits;
 use crate::json::Object;
 use crate::json::Scratch;
 use crate::json::Value;
+use crate::limits::MCP_NAME_BYTES;
 use crate::mcp::MessageId;
 
 /// Members that decide how a message is read, so that no other spelling of them may stand beside.
 const ENVELOPE: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
 const RESULT: &[&str] = &["resultType", "cacheScope", "inputRequests", "task", "taskId"];
+
+/// The error by which a 2025-11-25 server asks the client for an elicitation.
+const URL_ELICITATION_REQUIRED: i64 = -32042;
 
 /// Bytes of the source to be replaced.
 type Edit = (Range<usize>, Vec<u8>);
@@ -57,7 +61,12 @@ impl ReplyFilter<'_> {
                 if envelope.get("id").is_some_and(|id| !id.is_null()) {
                     self.answers(envelope.get("id"))?;
                 }
-                Verdict::Response(Outcome::Error)
+                // SPEC: MCP 2025-11-25 elicitation: this error asks the user to open an address.
+                if error.get("code").and_then(Value::as_i64) == Some(URL_ELICITATION_REQUIRED) {
+                    Verdict::Response(Outcome::InputRequired(vec![Ask::Elicit]))
+                } else {
+                    Verdict::Response(Outcome::Error)
+                }
             }
             _ => return Err(ReplyError::NotAMessage),
         };
@@ -153,7 +162,9 @@ impl ReplyFilter<'_> {
 
 fn task(task: Option<Value<'_>>) -> Result<Outcome, ReplyError> {
     let id = task.and_then(|task| task.get("taskId")).and_then(Value::as_str);
-    id.map(|id| Outcome::Task(id.to_owned())).ok_or(ReplyError::TaskId)
+    id.filter(|id| !id.is_empty() && id.len() <= MCP_NAME_BYTES)
+        .map(|id| Outcome::Task(id.to_owned()))
+        .ok_or(ReplyError::TaskId)
 }
 
 fn ask(method: &str) -> Option<Ask> {

@@ -1,3 +1,5 @@
+//! What records hold, and what they never hold.
+
 use super::*;
 
 fn facts<'a>() -> Facts<'a> {
