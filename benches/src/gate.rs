@@ -48,7 +48,7 @@ pub(crate) fn portreeve(folder: &Path, upstream: SocketAddr) -> Outcome<Governed
         format!(
             "[gate]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{AUDIENCE}\"\nshards = 1\nstate_dir = \"state\"\npolicies = \"policies\"\n\
              [issuers.idp]\nissuer = \"{ISSUER}\"\njwks_file = \"jwks.json\"\ntokens = [\"agent\", \"user\"]\naudience = \"{AUDIENCE}\"\n\
-             [agents.clerk-bot]\nissuer = \"idp\"\n[servers.town]\nurl = \"http://{upstream}/town/mcp\"\n\
+             [agents.clerk-bot]\nissuer = \"idp\"\nsubject = \"clerk-bot\"\n[servers.town]\nurl = \"http://{upstream}/town/mcp\"\n\
              [servers.town.tools.read_entry]\nclass = \"read\"\n"
         ),
     )?;
