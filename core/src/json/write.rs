@@ -2,6 +2,8 @@
 //!
 //! Must never be given text that is not JSON through `raw`: it is copied as it is, from a checked document.
 
+use core::ops::Range;
+
 /// Writes an object's members in the order of the calls. [`ObjectWriter::finish`] closes it.
 #[must_use = "an object is not closed until `finish`"]
 pub struct ObjectWriter<'o> {
@@ -167,6 +169,22 @@ fn control_escape(byte: u8) -> [u8; 6] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| HEX[usize::from(nibble & 0xf)];
     [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte)]
+}
+
+/// A range of a source text, and what stands there instead.
+pub type Edit = (Range<usize>, Vec<u8>);
+
+/// Appends `source` with `edits` applied, in whatever order they come; everything else is copied byte for byte. The
+/// ranges are spans of values of that source and do not overlap.
+pub fn edited(out: &mut Vec<u8>, source: &[u8], mut edits: Vec<Edit>) {
+    edits.sort_unstable_by_key(|(range, _)| range.start);
+    let mut copied = 0;
+    for (range, replacement) in edits {
+        out.extend_from_slice(source.get(copied..range.start).unwrap_or_default());
+        out.extend_from_slice(&replacement);
+        copied = range.end;
+    }
+    out.extend_from_slice(source.get(copied..).unwrap_or_default());
 }
 
 /// Writes `value` in decimal.

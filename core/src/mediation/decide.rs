@@ -335,12 +335,9 @@ fn clamp_version(initialize: &Initialize<'_>, body: &[u8]) -> Body {
     if initialize.requested == Some(offered) {
         return Body::AsReceived;
     }
-    let span = initialize.version.span();
-    let mut clamped = Vec::with_capacity(body.len() + 16);
-    clamped.extend_from_slice(&body[..span.start]);
-    json::write::string(&mut clamped, offered.as_str());
-    clamped.extend_from_slice(&body[span.end..]);
-    Body::Rewritten(clamped)
+    let mut version = Vec::with_capacity(16);
+    json::write::string(&mut version, offered.as_str());
+    Body::edited(body, vec![(initialize.version.span(), version)])
 }
 
 /// Whether `text` holds the part of `credential` that nobody else could know.

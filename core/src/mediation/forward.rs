@@ -16,6 +16,7 @@ use crate::credential::{BoundCredential, Occasion};
 use crate::framing::FrameError;
 use crate::framing::http1::{BodyLength, Known, Method};
 use crate::framing::write::{self, HeadWriter};
+use crate::json::{self, write::Edit};
 use crate::mcp::{self, Era, Kind, Message, Operation, Version};
 use crate::policy::Permit;
 use crate::session::SessionFacts;
@@ -28,6 +29,18 @@ pub enum Body {
     AsReceived,
     /// Checked bytes with something cut or clamped.
     Rewritten(Vec<u8>),
+}
+
+impl Body {
+    /// `body` with `edits` applied.
+    pub(super) fn edited(body: &[u8], edits: Vec<Edit>) -> Self {
+        if edits.is_empty() {
+            return Self::AsReceived;
+        }
+        let mut out = Vec::with_capacity(body.len());
+        json::write::edited(&mut out, body, edits);
+        Self::Rewritten(out)
+    }
 }
 
 impl core::fmt::Debug for Body {
@@ -299,4 +312,17 @@ fn forwarded_headers<'a>(request: &Request<'a>) -> impl Iterator<Item = (&'a str
             .is_some_and(|prefix| prefix.eq_ignore_ascii_case(PARAM))
     });
     resume.map(|value| ("last-event-id", value)).into_iter().chain(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Body;
+
+    #[test]
+    fn edits_in_any_order_leave_the_rest_byte_for_byte() {
+        let body = b"0123456789";
+        let edits = vec![(7..9, b"B".to_vec()), (1..3, b"[]".to_vec())];
+        assert!(matches!(Body::edited(body, edits), Body::Rewritten(out) if out == b"0[]3456B9"));
+        assert!(matches!(Body::edited(body, Vec::new()), Body::AsReceived));
+    }
 }

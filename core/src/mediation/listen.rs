@@ -12,6 +12,7 @@ use super::decide::Judge;
 use super::forward::Body;
 use super::{Refusal, Request};
 use crate::json::Array;
+use crate::json::write::Edit;
 use crate::limits;
 use crate::mcp::{Listen, OwnedId};
 use crate::policy::Action;
@@ -62,12 +63,10 @@ pub(super) fn narrow(
             })
         });
     }
-    Ok(Narrowed::Body(splice(request.body, cuts)))
+    Ok(Narrowed::Body(Body::edited(request.body, cuts)))
 }
 
-type Cut = (core::ops::Range<usize>, Vec<u8>);
-
-fn cut(list: Array<'_>, cuts: &mut Vec<Cut>, keep: impl Fn(&str) -> bool) {
+fn cut(list: Array<'_>, cuts: &mut Vec<Edit>, keep: impl Fn(&str) -> bool) {
     let kept: Vec<&[u8]> = list
         .iter()
         .filter(|item| item.as_str().is_some_and(&keep))
@@ -78,34 +77,5 @@ fn cut(list: Array<'_>, cuts: &mut Vec<Cut>, keep: impl Fn(&str) -> bool) {
         text.extend_from_slice(&kept.join(&b','));
         text.push(b']');
         cuts.push((list.value().span(), text));
-    }
-}
-
-fn splice(body: &[u8], mut cuts: Vec<Cut>) -> Body {
-    if cuts.is_empty() {
-        return Body::AsReceived;
-    }
-    cuts.sort_by_key(|(span, _)| span.start);
-    let mut out = Vec::with_capacity(body.len());
-    let mut from = 0;
-    for (span, text) in cuts {
-        out.extend_from_slice(&body[from..span.start]);
-        out.extend_from_slice(&text);
-        from = span.end;
-    }
-    out.extend_from_slice(&body[from..]);
-    Body::Rewritten(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cuts_in_any_order_leave_the_rest_byte_for_byte() {
-        let body = b"0123456789";
-        let cuts = vec![(7..9, b"B".to_vec()), (1..3, b"[]".to_vec())];
-        assert!(matches!(splice(body, cuts), Body::Rewritten(out) if out == b"0[]3456B9"));
-        assert!(matches!(splice(body, Vec::new()), Body::AsReceived));
     }
 }

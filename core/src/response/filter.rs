@@ -1,7 +1,5 @@
 //! Reads one message and writes what of it may pass. Copies bytes, re-serialises nothing.
 
-use core::ops::Range;
-
 use super::Ask;
 use super::Asked;
 use super::List;
@@ -10,11 +8,12 @@ use super::ReplyError;
 use super::ReplyFilter;
 use super::Verdict;
 use crate::json;
-use crate::json::Document;
 use crate::json::Limits;
 use crate::json::Object;
 use crate::json::Scratch;
 use crate::json::Value;
+use crate::json::write::Edit;
+use crate::json::write::edited;
 use crate::limits::MCP_NAME_BYTES;
 use crate::mcp::MessageId;
 
@@ -24,9 +23,6 @@ const RESULT: &[&str] = &["resultType", "cacheScope", "inputRequests", "task", "
 
 /// The error by which a 2025-11-25 server asks the client for an elicitation.
 const URL_ELICITATION_REQUIRED: i64 = -32042;
-
-/// Bytes of the source to be replaced.
-type Edit = (Range<usize>, Vec<u8>);
 
 impl ReplyFilter<'_> {
     /// Reads `message`, one JSON-RPC message from the server, and appends to `out` what of it may pass. `shows` says
@@ -70,7 +66,7 @@ impl ReplyFilter<'_> {
             }
             _ => return Err(ReplyError::NotAMessage),
         };
-        write(&document, edits, out);
+        edited(out, document.bytes(), edits);
         Ok(verdict)
     }
 
@@ -219,17 +215,4 @@ fn cut(
         edits.push((entries.span(), kept));
     }
     Ok(removed)
-}
-
-/// Appends the source with the edits applied.
-fn write(document: &Document<'_>, mut edits: Vec<Edit>, out: &mut Vec<u8>) {
-    let source = document.bytes();
-    edits.sort_unstable_by_key(|(range, _)| range.start);
-    let mut copied = 0;
-    for (range, replacement) in edits {
-        out.extend_from_slice(source.get(copied..range.start).unwrap_or_default());
-        out.extend_from_slice(&replacement);
-        copied = range.end;
-    }
-    out.extend_from_slice(source.get(copied..).unwrap_or_default());
 }
