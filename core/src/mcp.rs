@@ -50,6 +50,8 @@ use crate::json::Value;
 pub const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// The `_meta` member that lists what the client of a modern request can do.
 pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The extension that a modern client declares to follow tasks.
+const EXTENSION_TASKS: &str = "io.modelcontextprotocol/tasks";
 /// The members of `_meta` that decide something, and whose case twins are refused.
 const META_MEMBERS: &[&str] = &[META_VERSION, META_CAPABILITIES, "progressToken"];
 
@@ -97,7 +99,8 @@ pub enum Kind<'s> {
 /// # Errors
 ///
 /// An [`McpError`] with the HTTP status, JSON-RPC code and, where it could be read, the id of the answer. When several
-/// rules are broken the order is: envelope, `_meta`, version header, version, other headers and parameters.
+/// rules are broken the order is: envelope, `_meta`, version header, version, other headers and parameters,
+/// undeclared extension.
 pub fn parse<'s>(headers: &McpHeaders<'s>, root: Value<'s>) -> Result<Message<'s>, McpError> {
     let envelope = Envelope::read(root)?;
     read(headers, &envelope).map_err(|fault| McpError {
@@ -170,6 +173,10 @@ fn modern<'s>(
     if let Kind::Request { operation, .. } = &kind {
         headers.agree_on_name(operation)?;
         headers.check_params()?;
+        // SPEC: tasks extension 2026-07-28: -32021 for a client that does not declare it on this very request.
+        if operation.is_about_tasks() && !meta.is_some_and(declares_tasks) {
+            return Err(Fault::TasksNotDeclared);
+        }
     }
     Ok(Message {
         era: Era::Modern,
@@ -185,6 +192,11 @@ fn request_meta(meta: Value<'_>) -> Result<&str, Fault> {
     let version = meta.get(META_VERSION).and_then(Value::as_str);
     let capabilities = meta.get(META_CAPABILITIES).and_then(Value::as_object);
     version.filter(|_| capabilities.is_some()).ok_or(Fault::MetaMissing)
+}
+
+fn declares_tasks(meta: Value<'_>) -> bool {
+    meta.path(&[META_CAPABILITIES, "extensions", EXTENSION_TASKS])
+        .is_some_and(|declared| declared.as_object().is_some())
 }
 
 fn optional_version(meta: Option<Value<'_>>) -> Result<Option<&str>, Fault> {

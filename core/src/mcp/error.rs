@@ -4,6 +4,7 @@
 
 use core::fmt;
 
+use super::EXTENSION_TASKS;
 use super::MessageId;
 use super::OwnedId;
 use super::Version;
@@ -53,6 +54,8 @@ pub enum Fault {
         /// What was asked for, cut to [`MCP_VERSION_ECHO_BYTES`].
         requested: Box<str>,
     },
+    /// The request is about tasks, and the client does not declare the tasks extension.
+    TasksNotDeclared,
     /// The notification is none that a client of this era may send.
     NotificationNotAllowed,
     /// A modern client sent an answer.
@@ -121,6 +124,7 @@ impl McpError {
             Fault::Parameter(_) | Fault::MetaMissing => code::INVALID_PARAMS,
             Fault::Header(..) => code::HEADER_MISMATCH,
             Fault::VersionNotServed { .. } => code::UNSUPPORTED_VERSION,
+            Fault::TasksNotDeclared => code::MISSING_CAPABILITY,
         }
     }
 
@@ -128,6 +132,7 @@ impl McpError {
     pub fn write_body(&self, out: &mut Vec<u8>, served: &[Version]) {
         let data = match &self.fault {
             Fault::VersionNotServed { requested } => Some(version_data(requested, served)),
+            Fault::TasksNotDeclared => Some(required_extension(EXTENSION_TASKS)),
             _ => None,
         };
         let id = self.id.as_ref().map(OwnedId::as_id);
@@ -147,6 +152,19 @@ pub fn version_data(requested: &str, served: &[Version]) -> Vec<u8> {
             }
         })
         .string("requested", requested);
+    members.finish();
+    data
+}
+
+/// The `data` of a missing-capability error, as JSON.
+fn required_extension(extension: &str) -> Vec<u8> {
+    let mut data = Vec::new();
+    let mut members = ObjectWriter::new(&mut data);
+    members.object("requiredCapabilities", |capabilities| {
+        capabilities.object("extensions", |extensions| {
+            extensions.object(extension, |_| {});
+        });
+    });
     members.finish();
     data
 }
@@ -196,6 +214,7 @@ impl fmt::Display for Fault {
             Self::MetaMissing => "params._meta must name the protocol version and the client capabilities",
             Self::LegacyVersion => "header MCP-Protocol-Version names no known revision",
             Self::VersionNotServed { .. } => "the protocol version is not supported",
+            Self::TasksNotDeclared => "the client does not declare the tasks extension",
             Self::NotificationNotAllowed => "the notification is not accepted from a client",
             Self::ResponseNotAllowed => "this protocol version has no responses from a client",
         })

@@ -263,6 +263,15 @@ impl<'s> Operation<'s> {
         }
     }
 
+    /// Whether only a client that knows the tasks extension may ask this; modern.
+    pub(super) const fn is_about_tasks(&self) -> bool {
+        match self {
+            Self::TasksGet { .. } | Self::TasksUpdate { .. } | Self::TasksCancel { .. } => true,
+            Self::Listen(filter) => filter.task_ids.is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether the revision or its tasks extension requires `Mcp-Name`; the skills extension does not say.
     pub(super) const fn requires_name_header(&self) -> bool {
         self.name().is_some() && !matches!(self, Self::DirectoryRead { .. } | Self::SkillsGet { .. })

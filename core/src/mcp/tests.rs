@@ -9,7 +9,7 @@ use crate::json::Limits;
 use crate::json::Scratch;
 
 const VERSION: &str = "2026-07-28";
-const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#;
 
 /// Reads `body` with `headers` and hands the outcome to `look`.
 fn with<R>(headers: &[(&str, &str)], body: &str, look: impl FnOnce(Result<Message<'_>, McpError>) -> R) -> R {

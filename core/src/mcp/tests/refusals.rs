@@ -339,6 +339,43 @@ fn refuses_notifications_outside_the_list_of_their_era() {
 }
 
 #[test]
+fn refuses_modern_requests_about_tasks_from_clients_that_declare_no_tasks() {
+    for (method, params, name) in [
+        ("tasks/get", r#""taskId":"t","#, "t"),
+        ("tasks/update", r#""taskId":"t","inputResponses":{},"#, "t"),
+        ("tasks/cancel", r#""taskId":"t","#, "t"),
+        ("subscriptions/listen", r#""notifications":{"taskIds":["t"]},"#, ""),
+    ] {
+        let headers = modern_headers(method, name);
+        let declaring = modern_body(method, params);
+        assert_eq!(refusal(&headers, &declaring), None, "{method}");
+        for undeclared in [
+            "{}",
+            r#"{"io.modelcontextprotocol/tasks":true}"#,
+            r#"{"IO.modelcontextprotocol/tasks":{}}"#,
+        ] {
+            let body = declaring.replace(r#"{"io.modelcontextprotocol/tasks":{}}"#, undeclared);
+            let refused = refusal(&headers, &body);
+            assert_eq!(refused, Some((400, code::MISSING_CAPABILITY, SEVEN)), "{method}");
+        }
+    }
+    let legacy = legacy_body("tasks/get", r#"{"taskId":"t"}"#);
+    assert_eq!(refusal(&[], &legacy), None);
+}
+
+#[test]
+fn names_the_extension_that_a_client_must_declare() {
+    let refused = McpError {
+        fault: Fault::TasksNotDeclared,
+        id: SEVEN,
+    };
+    let mut body = Vec::new();
+    refused.write_body(&mut body, Version::MODERN);
+    let data = r#""data":{"requiredCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#;
+    assert!(String::from_utf8(body).unwrap().contains(data));
+}
+
+#[test]
 fn only_legacy_clients_answer_requests() {
     for (member, is_error) in [("result", false), ("error", true)] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":"a","{member}":{{}}}}"#);
