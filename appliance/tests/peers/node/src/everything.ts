@@ -1,13 +1,27 @@
 /** The fixture's tools, resources and prompts, as data shared with the Rust fixture (`../../everything.json`). */
 import { readFileSync } from "node:fs";
-import type { GetPromptResult, InputRequests, Prompt, Resource, Tool } from "@modelcontextprotocol/server";
+import type {
+  CallToolResult,
+  GetPromptResult,
+  InputRequests,
+  Prompt,
+  Resource,
+  Tool,
+} from "@modelcontextprotocol/server";
 
 /** Input requests by key, one record a round; `state` asks the client to carry a state string between them. */
 export type Rounds = InputRequests[];
 
+/**
+ * A call that becomes a task: what it asks for before that (`rounds`) and in it (`asks`), and its result, which may
+ * name arguments and `answers`. Without a result it ends in a protocol error; `required` refuses a client without tasks.
+ */
+export type Job = { required: boolean; rounds?: Rounds; asks?: InputRequests; result?: CallToolResult };
+
 /** How a tool behaves. */
 export type Does =
-  | { does: "reply"; result: Record<string, unknown> }
+  | { does: "reply"; result: CallToolResult }
+  | ({ does: "task" } & Job)
   | { does: "ask"; request: { method: string; params: Record<string, unknown> }; fill?: string; done: string }
   | { does: "rounds"; rounds: Rounds; state: boolean; done: string }
   | {
@@ -44,10 +58,10 @@ export const everything = JSON.parse(
 ) as Everything;
 
 /** Replaces `{name}` in every string of `value` by the argument of that name. */
-export function fill<T>(value: T, args: Record<string, string>): T {
+export function fill<T>(value: T, args: Record<string, unknown>): T {
   const text = JSON.stringify(value, (_key, item: unknown) =>
     typeof item === "string"
-      ? item.replaceAll(/\{(\w+)\}/g, (whole: string, name: string) => args[name] ?? whole)
+      ? item.replaceAll(/\{(\w+)\}/g, (whole: string, name: string) => String(args[name] ?? whole))
       : item,
   );
   return JSON.parse(text) as T;

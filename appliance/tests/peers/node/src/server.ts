@@ -14,16 +14,18 @@ import {
 import {
   createMcpHandler,
   isLegacyRequest,
+  McpServer,
   ProtocolError,
   ProtocolErrorCode,
   ResourceNotFoundError,
-  Server,
 } from "@modelcontextprotocol/server";
+import { z } from "zod";
 import { MemoryEvents } from "./events.ts";
 import { everything, fill } from "./everything.ts";
-import { callTool, playRounds, Shared } from "./tools.ts";
+import { find, TASKS } from "./tasks.ts";
+import { callTool, needTasks, playRounds, Shared } from "./tools.ts";
 
-const sessions = new Map<string, { transport: NodeStreamableHTTPServerTransport; server: Server }>();
+const sessions = new Map<string, { transport: NodeStreamableHTTPServerTransport; server: McpServer }>();
 const shared = new Shared(
   () => modern.notify.toolsChanged(),
   () => modern.notify.promptsChanged(),
@@ -31,9 +33,16 @@ const shared = new Shared(
 const modern = createMcpHandler(() => buildServer(), { legacy: "reject" });
 const serveModern = toNodeHandler(modern);
 
-function buildServer(): Server {
+/** Lets the SDK hold a tool's `Mcp-Param-*` headers against its schema, though the tools come from data. */
+class FixtureServer extends McpServer {
+  override toolInputSchemaJson(name: string): Record<string, unknown> | undefined {
+    return everything.tools.find(({ tool }) => tool.name === name)?.tool.inputSchema;
+  }
+}
+
+function buildServer(): McpServer {
   const listed = { ttlMs: 1000, cacheScope: "public" } as const;
-  const server = new Server(
+  const built = new FixtureServer(
     { name: "portreeve-fixture-ts", version: "1.0.0" },
     {
       capabilities: {
@@ -42,6 +51,7 @@ function buildServer(): Server {
         resources: { listChanged: true, subscribe: true },
         logging: {},
         completions: {},
+        extensions: { [TASKS]: {} },
       },
       cacheHints: {
         "tools/list": listed,
@@ -53,6 +63,7 @@ function buildServer(): Server {
       },
     },
   );
+  const { server } = built;
   server.setRequestHandler("tools/list", () => ({ tools: everything.tools.map((entry) => entry.tool) }));
   server.setRequestHandler("tools/call", ({ params }, ctx) => {
     const entry = everything.tools.find(({ tool }) => tool.name === params.name);
@@ -80,7 +91,22 @@ function buildServer(): Server {
   }));
   server.setRequestHandler("resources/subscribe", () => ({}));
   server.setRequestHandler("resources/unsubscribe", () => ({}));
-  return server;
+  const task = z.looseObject({ taskId: z.string() });
+  server.setRequestHandler("tasks/get", { params: task }, ({ taskId }, ctx) => {
+    needTasks(ctx);
+    return find(taskId).detailed();
+  });
+  server.setRequestHandler("tasks/update", { params: task }, ({ taskId }, ctx) => {
+    needTasks(ctx);
+    find(taskId).update(ctx.mcpReq.inputResponses ?? {});
+    return {};
+  });
+  server.setRequestHandler("tasks/cancel", { params: task }, ({ taskId }, ctx) => {
+    needTasks(ctx);
+    find(taskId).cancel();
+    return {};
+  });
+  return built;
 }
 
 function readResource(uri: string) {

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import {
   type CallToolResult,
   CLIENT_CAPABILITIES_META_KEY,
+  type ClientCapabilities,
   type InputRequests,
   type InputRequiredResult,
   inputRequired,
@@ -12,7 +13,8 @@ import {
   ProtocolErrorCode,
   type ServerContext,
 } from "@modelcontextprotocol/server";
-import type { Rounds, ToolEntry } from "./everything.ts";
+import { fill, type Job, type Rounds, type ToolEntry } from "./everything.ts";
+import { outcome, start, TASKS, wait as untilDone } from "./tasks.ts";
 
 /** What outlives one request: cancellations seen, and who is to be told of changed lists. */
 export class Shared {
@@ -48,7 +50,7 @@ export async function callTool(
 ): Promise<Answer> {
   switch (entry.does) {
     case "reply":
-      return entry.result as CallToolResult;
+      return fill(entry.result, args);
     case "ask": {
       const params = structuredClone(entry.request.params);
       if (entry.fill) place(params, String(args[entry.fill] ?? ""));
@@ -62,6 +64,8 @@ export async function callTool(
       return playRounds(entry.tool.name, entry, ctx, (answers) =>
         say(`${entry.done} ${JSON.stringify(answers)}`),
       );
+    case "task":
+      return begin(entry.tool.name, entry, args, ctx);
     case "logging":
       for (const line of ["Tool execution started", "Tool processing data", "Tool execution completed"]) {
         await ctx.mcpReq.log("info", line);
@@ -97,6 +101,21 @@ export async function callTool(
   }
 }
 
+async function begin(
+  name: string,
+  job: Job,
+  args: Record<string, unknown>,
+  ctx: ServerContext,
+): Promise<Answer> {
+  if (job.required) needTasks(ctx);
+  const finish = (answers: Record<string, unknown>): Answer | undefined =>
+    knowsTasks(ctx) ? start(job, args, answers) : undefined;
+  const begun = job.rounds ? playRounds(name, { rounds: job.rounds }, ctx, finish) : finish({});
+  if (begun) return begun;
+  await untilDone(args, ctx.mcpReq.signal);
+  return outcome(job, args, {});
+}
+
 /** Asks for each round's inputs in turn, carrying the round's number in the request state when `state` is set. */
 export function playRounds<T>(
   name: string,
@@ -119,9 +138,9 @@ export function playRounds<T>(
 }
 
 function declaredOnly(asked: InputRequests, ctx: ServerContext): InputRequests {
-  const declared = capabilities(ctx);
+  const known = capabilities(ctx);
   return Object.fromEntries(
-    Object.entries(asked).filter(([, { method }]) => declared.includes(method.split("/")[0] ?? "")),
+    Object.entries(asked).filter(([, { method }]) => known.includes(method.split("/")[0] ?? "")),
   );
 }
 
@@ -143,9 +162,23 @@ async function report(ctx: ServerContext, progress: number): Promise<void> {
   });
 }
 
-function capabilities(ctx: ServerContext): string[] {
+function declared(ctx: ServerContext): ClientCapabilities {
   const envelope: Record<string, unknown> = ctx.mcpReq.envelope ?? {};
-  return Object.keys(envelope[CLIENT_CAPABILITIES_META_KEY] ?? {});
+  return envelope[CLIENT_CAPABILITIES_META_KEY] ?? {};
+}
+
+function capabilities(ctx: ServerContext): string[] {
+  return Object.keys(declared(ctx));
+}
+
+function knowsTasks(ctx: ServerContext): boolean {
+  return Object.hasOwn(declared(ctx).extensions ?? {}, TASKS);
+}
+
+/** Refuses a client that does not declare the tasks extension. */
+export function needTasks(ctx: ServerContext): void {
+  if (knowsTasks(ctx)) return;
+  throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions: { [TASKS]: {} } } });
 }
 
 /** Puts the caller's text where the request shows it: the prompt of a sampling, the message of an elicitation. */

@@ -1,7 +1,7 @@
 //! The fixture's tools, prompts and resources, read from the data shared with the TypeScript fixture.
 //! Must never interpret them: what a tool does is `handler`'s to decide.
 
-use rmcp::model::{CallToolResult, InputRequests, Prompt, PromptMessage, Resource, ResourceTemplate, Tool};
+use rmcp::model::{InputRequests, Prompt, PromptMessage, Resource, ResourceTemplate, Tool};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -27,7 +27,8 @@ pub(crate) struct ToolEntry {
 #[serde(tag = "does", rename_all = "snake_case")]
 pub(crate) enum Does {
     Reply {
-        result: CallToolResult,
+        /// May name arguments.
+        result: Value,
     },
     Ask {
         request: Ask,
@@ -35,6 +36,7 @@ pub(crate) enum Does {
         done: String,
     },
     Rounds(Rounds),
+    Task(Job),
     Logging,
     Progress,
     Reconnect,
@@ -62,6 +64,20 @@ pub(crate) struct Rounds {
     /// What the final text begins with.
     #[serde(default)]
     pub(crate) done: String,
+}
+
+/// A call that becomes a task.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Job {
+    /// Whether a client that knows no tasks is refused; otherwise it waits for the result.
+    pub(crate) required: bool,
+    /// What to ask for before the task begins.
+    pub(crate) rounds: Option<Vec<InputRequests>>,
+    /// What the task asks for, all at once.
+    #[serde(default)]
+    pub(crate) asks: InputRequests,
+    /// May name arguments, and `answers`; without it the task ends in a protocol error.
+    pub(crate) result: Option<Value>,
 }
 
 /// A prompt, the messages it gives, and what it asks for first.

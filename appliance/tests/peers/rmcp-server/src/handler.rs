@@ -11,14 +11,17 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::*,
     service::{RequestContext, SubscriptionContext},
+    task_manager::TaskManager,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    everything::{Ask, Does, Everything, Messages, Rounds, fill},
+    everything::{Does, Everything, Job, Messages, Rounds, fill},
     rounds::{self, Turn},
+    talk::{ask, log, report},
+    tasks,
 };
 
 /// How long a client may keep what it was told to cache, milliseconds.
@@ -37,6 +40,7 @@ pub(crate) struct Fixture {
     everything: Arc<Everything>,
     changes: broadcast::Sender<Changed>,
     cancelled: Arc<watch::Sender<HashSet<String>>>,
+    tasks: TaskManager,
 }
 
 type Context = RequestContext<RoleServer>;
@@ -47,6 +51,7 @@ impl Fixture {
             everything: Arc::new(everything),
             changes: broadcast::channel(16).0,
             cancelled: Arc::new(watch::Sender::new(HashSet::new())),
+            tasks: TaskManager::new(),
         }
     }
 
@@ -58,17 +63,13 @@ impl Fixture {
     ) -> Result<CallToolResponse, ErrorData> {
         let args = request.arguments.clone().unwrap_or_default();
         match does {
-            Does::Reply { result } => {
-                let mut result = result.clone();
-                // What was read from data carries none; the SDK drops it again for a legacy client.
-                result.result_type = Some(ResultType::COMPLETE);
-                Ok(result.into())
-            }
+            Does::Reply { result } => Ok(complete(result, &args)?.into()),
             Does::Ask { request, fill, done } => {
                 let text = fill.as_ref().and_then(|name| args.get(name)).and_then(Value::as_str);
                 say(format!("{done}{}", ask(request, text, &context).await?))
             }
             Does::Rounds(plan) => play(plan, request, &context),
+            Does::Task(job) => self.begin(job, request, &context).await,
             Does::Logging => log(&context).await,
             Does::Progress => {
                 for progress in [0, 50, 100] {
@@ -107,6 +108,39 @@ impl Fixture {
         }
     }
 
+    async fn begin(
+        &self,
+        job: &Job,
+        request: CallToolRequestParams,
+        context: &Context,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let args = request.arguments.clone().unwrap_or_default();
+        let knows_tasks = context
+            .client_capabilities()
+            .is_some_and(|declared| declared.supports_tasks());
+        if job.required && !knows_tasks {
+            let tasks = ClientCapabilities::builder().enable_tasks().build();
+            return Err(ErrorData::missing_required_client_capability(tasks));
+        }
+        let answers = match &job.rounds {
+            None => InputResponses::new(),
+            Some(rounds) => match rounds::play(
+                &request.name,
+                rounds,
+                request.input_responses,
+                request.request_state.as_deref(),
+            )? {
+                Turn::Ask(asked) => return Ok(asked.into()),
+                Turn::Done(answers) => answers,
+            },
+        };
+        if knows_tasks {
+            return Ok(tasks::start(&self.tasks, job.clone(), args, answers).into());
+        }
+        tasks::wait(&args).await;
+        Ok(tasks::outcome(job, args, &answers)?.into())
+    }
+
     fn announce(&self, changed: Changed) -> Result<CallToolResponse, ErrorData> {
         // Nobody may be listening, which is no failure of the tool.
         let _ = self.changes.send(changed);
@@ -126,6 +160,7 @@ impl ServerHandler for Fixture {
             .enable_resources_subscribe()
             .enable_logging()
             .enable_completions()
+            .enable_tasks()
             .build();
         ServerConfig::new(capabilities).with_server_info(Implementation::new("portreeve-fixture-rmcp", "1.0.0"))
     }
@@ -254,6 +289,18 @@ impl ServerHandler for Fixture {
         Ok(())
     }
 
+    async fn get_task(&self, request: GetTaskParams, _: Context) -> Result<GetTaskResult, ErrorData> {
+        self.tasks.get_task(&request.task_id).map(GetTaskResult::new)
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, _: Context) -> Result<(), ErrorData> {
+        self.tasks.update_task(&request.task_id, request.input_responses)
+    }
+
+    async fn cancel_task(&self, request: CancelTaskParams, _: Context) -> Result<(), ErrorData> {
+        self.tasks.cancel_task(&request.task_id)
+    }
+
     async fn subscribe(&self, _: SubscribeRequestParams, _: Context) -> Result<(), ErrorData> {
         Ok(())
     }
@@ -299,24 +346,6 @@ impl Fixture {
     }
 }
 
-/// Asks the client's model or person, with `text` as the prompt or message, and answers what came back.
-async fn ask(request: &Ask, text: Option<&str>, context: &Context) -> Result<String, ErrorData> {
-    let mut params = request.params.clone();
-    if request.method == "sampling/createMessage" {
-        if let Some(text) = text {
-            let message = json!([{ "role": "user", "content": { "type": "text", "text": text } }]);
-            params.insert("messages".to_owned(), message);
-        }
-        let answer = context.peer.create_message(typed(Value::Object(params))?).await;
-        return answer.map(|answer| json!(answer).to_string()).map_err(failed);
-    }
-    if let Some(text) = text {
-        params.insert("message".to_owned(), json!(text));
-    }
-    let answer = context.peer.create_elicitation(typed(Value::Object(params))?).await;
-    answer.map(|answer| json!(answer).to_string()).map_err(failed)
-}
-
 fn play(plan: &Rounds, request: CallToolRequestParams, context: &Context) -> Result<CallToolResponse, ErrorData> {
     let state = request.request_state.as_deref();
     match rounds::play(&request.name, &plan.rounds, request.input_responses, state)? {
@@ -335,31 +364,12 @@ fn play(plan: &Rounds, request: CallToolRequestParams, context: &Context) -> Res
     }
 }
 
-async fn log(context: &Context) -> Result<CallToolResponse, ErrorData> {
-    let modern = context
-        .protocol_version()
-        .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-    // SPEC: 2026-07-28 forbids log messages on a request that set no level.
-    if !modern || context.meta.log_level().is_some() {
-        for line in [
-            "Tool execution started",
-            "Tool processing data",
-            "Tool execution completed",
-        ] {
-            let message = LoggingMessageNotificationParam::new(LoggingLevel::Info, json!(line));
-            context.peer.notify_logging_message(message).await.map_err(failed)?;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-    say("Logged")
-}
-
-async fn report(context: &Context, progress: u32) {
-    if let Some(token) = context.meta.get_progress_token() {
-        let report = ProgressNotificationParam::new(token, f64::from(progress)).with_total(100.0);
-        // A client that went away needs no report.
-        let _ = context.peer.notify_progress(report).await;
-    }
+/// The result that a tool's data describes.
+pub(crate) fn complete(result: &Value, args: &Map<String, Value>) -> Result<CallToolResult, ErrorData> {
+    let mut result: CallToolResult = typed(fill(result.clone(), args))?;
+    // What was read from data carries none; the SDK drops it again for a legacy client.
+    result.result_type = Some(ResultType::COMPLETE);
+    Ok(result)
 }
 
 fn token(args: &Map<String, Value>) -> String {
@@ -367,14 +377,14 @@ fn token(args: &Map<String, Value>) -> String {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every arm of the tool table ends in it")]
-fn say(text: impl Into<String>) -> Result<CallToolResponse, ErrorData> {
+pub(crate) fn say(text: impl Into<String>) -> Result<CallToolResponse, ErrorData> {
     Ok(CallToolResult::success(vec![ContentBlock::text(text.into())]).into())
 }
 
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
+pub(crate) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
     serde_json::from_value(value).map_err(failed)
 }
 
-fn failed(error: impl std::fmt::Display) -> ErrorData {
+pub(crate) fn failed(error: impl std::fmt::Display) -> ErrorData {
     ErrorData::internal_error(error.to_string(), None)
 }

@@ -5,6 +5,8 @@
 mod everything;
 mod handler;
 mod rounds;
+mod talk;
+mod tasks;
 
 use std::{convert::Infallible, error::Error, io::Write, sync::Arc, time::Duration};
 
