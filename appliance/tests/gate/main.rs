@@ -6,4 +6,6 @@ mod kit;
 mod lifecycle;
 mod secrets;
 mod sessions;
+#[path = "../support/sweep.rs"]
+mod sweep;
 mod tokens;

@@ -1,17 +1,12 @@
 //! No byte of an inbound credential reaches the server, the log or the audit, whatever became of the request.
 
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::json;
 
 use crate::kit::{Gate, Issuer, PERMIT_CLERKS, Upstream, modern_call, modern_headers};
-
-/// Every part of a token that is long enough to be told apart from chance.
-fn parts(token: &str) -> Vec<&str> {
-    token.split('.').skip(1).collect()
-}
-
-fn contains(haystack: &[u8], needle: &str) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle.as_bytes())
-}
 
 #[test]
 fn no_inbound_credential_byte_reaches_server_log_or_audit() {
@@ -55,24 +50,45 @@ fn no_inbound_credential_byte_reaches_server_log_or_audit() {
     assert_eq!(gate.raw(query.as_bytes()).status, 401);
 
     assert!(gate.stop().success());
-    let written = gate.written();
-    let sent = upstream.seen().concat();
+    let audit = serde_json::Value::from(gate.audit()).to_string();
+    assert!(audit.contains("intent") && audit.contains("refusal"), "{audit}");
     assert_eq!(upstream.count(), 2);
-    assert!(contains(&written, "clerk-bot"), "the audit was read");
-    for token in [&agent, &user, &stranger] {
-        for part in parts(token) {
-            assert!(!contains(&sent, part), "the server saw a part of an inbound token");
-            assert!(
-                !contains(&written, part),
-                "a file of the gate holds a part of an inbound token"
-            );
-        }
-    }
+    let sent = upstream.seen().concat();
+    // The search for the tokens, as in every test.
+    drop(gate);
     assert!(
         !String::from_utf8_lossy(&sent)
             .to_ascii_lowercase()
             .contains("x-ai-user-assertion")
     );
+}
+
+/// A gate that was sent one agent's token, and that token.
+fn sent(upstream: &Upstream) -> (Gate, String) {
+    let (gate, token) = (Gate::start(upstream, PERMIT_CLERKS), Issuer::new().agent("clerk-bot"));
+    let refused = gate.post(&format!("authorization: Bearer {token}\r\n"), b"{}");
+    assert_eq!(refused.status, 401);
+    (gate, token)
+}
+
+#[test]
+#[should_panic(expected = "state/audit/planted.jsonl holds a part of a credential")]
+fn a_token_in_a_file_of_the_gate_fails_the_test_that_sent_it() {
+    let (gate, token) = sent(&Upstream::obliging());
+    fs::write(gate.folder.path().join("state/audit/planted.jsonl"), token).unwrap();
+}
+
+#[test]
+#[should_panic(expected = "a request to a server holds a part of a credential")]
+fn a_token_that_reaches_the_server_fails_the_test_that_sent_it() {
+    let upstream = Upstream::obliging();
+    let (_gate, token) = sent(&upstream);
+    let mut straight = TcpStream::connect(upstream.address).unwrap();
+    straight
+        .write_all(format!("GET / HTTP/1.1\r\nauthorization: Bearer {token}\r\n\r\n").as_bytes())
+        .unwrap();
+    // Once it answers, it has seen the request.
+    straight.read_exact(&mut [0]).unwrap();
 }
 
 #[test]

@@ -1,0 +1,199 @@
+//! The gate's process, and the promise that no credential sent to it turns up elsewhere.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::client::{Response, Wire, read_response};
+use super::issuer::Issuer;
+use super::upstream::{Seen, Upstream};
+use super::{AUDIENCE, ISSUER};
+use crate::sweep::Credentials;
+
+/// A wait that ends a test instead of hanging it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const LOG: &str = "stderr.log";
+
+/// A running gate.
+pub(crate) struct Gate {
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: TempDir,
+    child: Child,
+    said: BufReader<ChildStdout>,
+    servers: Vec<Seen>,
+    /// What was written on each connection.
+    sent: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
+}
+
+/// What most tests are about: `clerk-bot` for `ada` (group `clerks`) may call everything on server `town`.
+pub(crate) const PERMIT_CLERKS: &str =
+    r#"@id("clerks") permit(principal in Group::"clerks", action, resource in Server::"town");"#;
+
+impl Gate {
+    /// Starts a gate in front of `upstream` with these policies.
+    pub(crate) fn start(upstream: &Upstream, policies: &str) -> Self {
+        Self::start_with(upstream, policies, &Issuer::new().jwks(), "")
+    }
+
+    /// As [`Gate::start`], with another key set and more configuration.
+    pub(crate) fn start_with(upstream: &Upstream, policies: &str, jwks: &str, more: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        write(folder.path(), "jwks.json", jwks);
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        write(folder.path(), "policies/test.cedar", policies);
+        let configuration = format!(
+            r#"
+[gate]
+listen = "127.0.0.1:0"
+public_url = "{AUDIENCE}"
+shards = 2
+state_dir = "state"
+policies = "policies"
+
+[issuers.idp]
+issuer = "{ISSUER}"
+jwks_file = "jwks.json"
+tokens = ["agent", "user"]
+audience = "{AUDIENCE}"
+
+[agents.clerk-bot]
+issuer = "idp"
+subject = "clerk-bot"
+
+[agents.other-bot]
+issuer = "idp"
+subject = "other-bot"
+
+[servers.town]
+url = "http://{}/upstream"
+{more}
+"#,
+            upstream.address
+        );
+        write(folder.path(), "portreeve.toml", &configuration);
+        Self::launch(folder, &[upstream])
+    }
+
+    /// Starts a gate on the configuration that `folder` holds, in front of all of `upstreams`.
+    pub(crate) fn launch(folder: TempDir, upstreams: &[&Upstream]) -> Self {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.path().join(LOG));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portreeve"))
+            .args(["serve", "--config"])
+            .arg(folder.path().join("portreeve.toml"))
+            .stdout(Stdio::piped())
+            .stderr(log.unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        let address = line.trim().rsplit("//").next().and_then(|address| address.parse().ok());
+        let Some(address) = address else {
+            let errors = fs::read_to_string(folder.path().join(LOG)).unwrap();
+            panic!("the gate did not start: {line}{errors}");
+        };
+        Self {
+            address,
+            folder,
+            child,
+            said,
+            servers: upstreams.iter().map(|upstream| upstream.record()).collect(),
+            sent: Mutex::default(),
+        }
+    }
+
+    /// Sends raw bytes and reads one response. The client's side stays open until then.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Response {
+        let mut stream = self.connect();
+        // A gate that has refused early may have closed its reading side already.
+        let _ = stream.write_all(bytes);
+        read_response(&mut stream)
+    }
+
+    pub(crate) fn connect(&self) -> Wire {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let written = Arc::default();
+        self.sent.lock().unwrap().push(Arc::clone(&written));
+        Wire::new(stream, written)
+    }
+
+    /// Posts a message with the given header lines (each ended by CRLF), adding `Host` and the body's length.
+    pub(crate) fn post(&self, headers: &str, body: &[u8]) -> Response {
+        let head = format!(
+            "POST /town/mcp HTTP/1.1\r\nhost: {}\r\n{headers}content-length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        self.raw(&[head.as_bytes(), body].concat())
+    }
+
+    /// Every audit record so far.
+    pub(crate) fn audit(&self) -> Vec<serde_json::Value> {
+        let mut records = Vec::new();
+        for file in fs::read_dir(self.folder.path().join("state/audit")).unwrap() {
+            let text = fs::read_to_string(file.unwrap().path()).unwrap();
+            records.extend(
+                text.lines()
+                    .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()),
+            );
+        }
+        records
+    }
+
+    /// Stops the gate as an operator would, and waits for it.
+    pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
+        let killed = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        self.child.wait().unwrap()
+    }
+
+    /// Looks for every credential that was sent to the gate, in all that it wrote and all that its servers saw.
+    fn sweep(&mut self) {
+        let mut credentials = Credentials::default();
+        for connection in self.sent.lock().unwrap().iter() {
+            credentials.keep(&connection.lock().unwrap());
+        }
+        let mut said = Vec::new();
+        self.said.read_to_end(&mut said).unwrap();
+        credentials.assert_absent("standard output", &said);
+        credentials.assert_absent_from_files(self.folder.path());
+        for seen in &self.servers {
+            for request in seen.lock().unwrap().iter() {
+                credentials.assert_absent("a request to a server", request);
+            }
+        }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            return;
+        }
+        // A gate that is killed might not have written all yet.
+        if self.child.try_wait().unwrap().is_none() {
+            self.stop();
+        }
+        self.sweep();
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).unwrap();
+}
