@@ -25,6 +25,7 @@ fn two_cached_identities_allocate_nothing() {
     let corpus = Corpus::generate(Settings {
         issuer: "https://issuer.example".to_owned(),
         audience: "https://gate.example".to_owned(),
+        decoy: "127.0.0.1:1".to_owned(),
         now_secs: NOW_SECS,
     });
     let issuer = Issuer {

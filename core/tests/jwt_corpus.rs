@@ -34,6 +34,7 @@ fn corpus() -> Corpus {
     Corpus::generate(Settings {
         issuer: "https://issuer.example".to_owned(),
         audience: "https://gate.example/ledger".to_owned(),
+        decoy: "127.0.0.1:1".to_owned(),
         now_secs: NOW_SECS,
     })
 }
@@ -80,6 +81,7 @@ fn steps(group: &str) -> &'static [&'static str] {
         "kid" => &["kid", "sig", "jose_hdr", "hdr_form"],
         "key" => &["kid"],
         "embedded" | "crit" => &["jose_hdr"],
+        "fetched" => &["jose_hdr", "sig"],
         "sig" => &["sig", "jose_hdr"],
         "form" => &["hdr_form", "hdr_dup", "jose_hdr", "claims", "iss_unknown", "sig", "pop"],
         "dup" => &["claims", "jose_hdr"],

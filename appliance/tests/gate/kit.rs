@@ -7,6 +7,7 @@
 mod client;
 mod gate;
 mod issuer;
+mod sockets;
 mod upstream;
 
 pub(crate) use client::{Response, modern_call, modern_headers, read_response};

@@ -1,7 +1,10 @@
 //! The JWT attack corpus at the door of the running gate, on each of the two headers.
 
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use portreeve_jwt_corpus::{Case, Corpus, Expect, Settings, Side};
 use serde_json::json;
 
@@ -35,7 +38,7 @@ fn ripens(case: &Case) -> bool {
     case.name.ends_with("just after the leeway")
 }
 
-fn settings() -> Settings {
+fn settings(decoy: SocketAddr) -> Settings {
     let now_secs = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()
@@ -43,21 +46,35 @@ fn settings() -> Settings {
     Settings {
         issuer: ISSUER.to_owned(),
         audience: AUDIENCE.to_owned(),
+        decoy: decoy.to_string(),
         now_secs,
     }
 }
 
+/// Whether the header or the claims of a case say to call `decoy`.
+fn lures(case: &Case, decoy: SocketAddr) -> bool {
+    let decoy = decoy.to_string();
+    let token = case.token.strip_prefix(b"Bearer ").unwrap_or(&case.token);
+    token
+        .split(|&byte| byte == b'.')
+        .filter_map(|part| String::from_utf8(BASE64.decode(part).ok()?).ok())
+        .any(|text| text.contains(&decoy))
+}
+
 #[test]
-fn every_attack_on_either_header_is_refused_alike_and_the_server_sees_nothing() {
-    let (upstream, corpus) = (Upstream::obliging(), Corpus::generate(settings()));
+fn every_attack_on_either_header_is_refused_alike_the_server_sees_nothing_and_nobody_is_called() {
+    let decoy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let decoy_address = decoy.local_addr().unwrap();
+    let (upstream, corpus) = (Upstream::obliging(), Corpus::generate(settings(decoy_address)));
     let agent = format!("[agents.corpus]\nissuer = \"idp\"\nsubject = \"{}\"\n", Corpus::AGENT);
     let policy = r#"@id("anybody") permit(principal, action, resource);"#;
-    let gate = Gate::start_with(&upstream, policy, corpus.jwks(), &agent);
+    let mut gate = Gate::start_with(&upstream, policy, corpus.jwks(), &agent);
     let reference = post(&gate, b"Bearer e30.e30.e30", b"e30.e30.e30");
     assert_eq!(reference.status, 401, "{reference:?}");
 
-    let (mut refused, mut wrong) = (0, Vec::new());
+    let (mut luring, mut wrong, mut outbound) = (0, Vec::new(), Vec::new());
     for side in [Side::Agent, Side::User] {
+        let mut refused = 0;
         for case in corpus
             .cases(side)
             .iter()
@@ -69,6 +86,10 @@ fn every_attack_on_either_header_is_refused_alike_and_the_server_sees_nothing() 
                 Side::User => post(&gate, &partner, &case.token),
             };
             refused += 1;
+            if lures(case, decoy_address) {
+                luring += 1;
+                outbound.extend(gate.calls_somebody().then(|| format!("{side:?} {}", case.name)));
+            }
             // What is too large for a head never becomes a credential.
             let alike = response.status == 401 && response.body == reference.body;
             let too_large = response.status == 431 || response.status == 400 && case.token.len() > 8192;
@@ -81,10 +102,22 @@ fn every_attack_on_either_header_is_refused_alike_and_the_server_sees_nothing() 
                 ));
             }
         }
+        assert!(refused >= 180, "{refused} cases on {side:?} are too few");
     }
-    assert!(wrong.is_empty(), "{} of {refused}: {wrong:#?}", wrong.len());
-    assert!(refused >= 2 * 170, "{refused} cases are too few");
+    assert!(wrong.is_empty(), "{} cases: {wrong:#?}", wrong.len());
+    assert!(
+        outbound.is_empty() && !gate.calls_somebody(),
+        "the gate called somebody: {outbound:#?}"
+    );
+    assert!(luring >= 2 * 28, "{luring} cases that name the decoy are too few");
     assert_eq!(upstream.count(), 0, "an attack reached the server");
     let good = post(&gate, &corpus.valid(Side::Agent), &corpus.partner(Side::Agent));
     assert_eq!(good.status, 200, "the unharmed pair passes: {good:?}");
+    assert!(gate.calls_somebody(), "a connection that the gate opens is seen");
+
+    // The decoy's queue keeps every call, so when the first one in it is ours, there was no other.
+    assert!(gate.stop().success());
+    let ours = TcpStream::connect(decoy_address).unwrap();
+    let (_, first) = decoy.accept().unwrap();
+    assert_eq!(first, ours.local_addr().unwrap(), "the gate called the decoy");
 }

@@ -28,6 +28,7 @@ fn corpus(issuer: &str) -> Corpus {
     Corpus::generate(Settings {
         issuer: issuer.to_owned(),
         audience: "https://gate.example".to_owned(),
+        decoy: "127.0.0.1:1".to_owned(),
         now_secs: NOW_SECS,
     })
 }

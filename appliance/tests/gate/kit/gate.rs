@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::client::{Response, Wire, read_response};
 use super::issuer::Issuer;
+use super::sockets;
 use super::upstream::{Seen, Upstream};
 use super::{AUDIENCE, ISSUER};
 use crate::sweep::Credentials;
@@ -126,6 +127,12 @@ url = "http://{}/upstream"
         let written = Arc::default();
         self.sent.lock().unwrap().push(Arc::clone(&written));
         Wire::new(stream, written)
+    }
+
+    /// Whether it holds a connection that it opened itself: those it accepts have the port that it listens on.
+    pub(crate) fn calls_somebody(&self) -> bool {
+        let ports = sockets::local_ports(self.child.id());
+        ports.iter().any(|port| *port != self.address.port())
     }
 
     /// Posts a message with the given header lines (each ended by CRLF), adding `Host` and the body's length.

@@ -54,6 +54,7 @@ impl<'k> Forge<'k> {
             issuer,
             audience,
             now_secs,
+            decoy: _,
         } = self.settings;
         let mut claims = json!({
             "iss": issuer, "aud": audience, "iat": now_secs - 10, "exp": now_secs + 600,

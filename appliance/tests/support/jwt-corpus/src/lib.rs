@@ -66,6 +66,8 @@ pub struct Settings {
     pub issuer: String,
     /// The `aud` that means the gate.
     pub audience: String,
+    /// Host and port that the URLs in forged tokens lead to. A test can listen there for a gate that follows them.
+    pub decoy: String,
     /// The time for which tokens are made, in seconds since 1970.
     pub now_secs: u64,
 }

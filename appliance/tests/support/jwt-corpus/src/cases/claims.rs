@@ -23,6 +23,7 @@ pub(super) fn add(forge: &mut Forge<'_>) {
 
 fn issuers(forge: &mut Forge<'_>) {
     let iss = &forge.settings.issuer;
+    let decoy = &forge.settings.decoy;
     for (name, value) in [
         ("absent", json!(ABSENT)),
         ("null", json!(null)),
@@ -30,6 +31,9 @@ fn issuers(forge: &mut Forge<'_>) {
         ("an array", json!([iss])),
         ("an object", json!({"iss": iss})),
         ("another one", json!("https://attacker.example")),
+        ("a place that answers", json!(format!("http://{decoy}"))),
+        ("a place that answers over TLS", json!(format!("https://{decoy}"))),
+        ("ours at a place that answers", json!(format!("{iss}@{decoy}"))),
         ("with a slash after it", json!(format!("{iss}/"))),
         ("with a path after it", json!(format!("{iss}/tenant"))),
         ("with a suffix", json!(format!("{iss}.attacker.example"))),

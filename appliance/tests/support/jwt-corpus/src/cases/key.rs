@@ -16,6 +16,7 @@ pub(super) fn add(forge: &mut Forge<'_>) {
 }
 
 fn identifiers(forge: &mut Forge<'_>) {
+    let decoy = &forge.settings.decoy;
     let odd = [
         ("absent", json!(ABSENT)),
         ("null", json!(null)),
@@ -29,7 +30,7 @@ fn identifiers(forge: &mut Forge<'_>) {
         ("followed by NUL", json!("es\0")),
         ("a path", json!("../../../../dev/null")),
         ("SQL", json!("x' UNION SELECT 'secret' --")),
-        ("a URL", json!("https://attacker.example/keys")),
+        ("a URL", json!(format!("http://{decoy}/keys"))),
         ("a shell command", json!("|sleep 10")),
         ("longer than allowed", json!("k".repeat(300))),
         ("of 100 kB", json!("k".repeat(100_000))),
@@ -97,12 +98,6 @@ fn brought_along(forge: &mut Forge<'_>) {
     for (name, header) in [
         ("jwk with our kid", json!({"jwk": foreign})),
         ("jwk without kid", json!({"jwk": foreign, "kid": ABSENT})),
-        (
-            "jku",
-            json!({"jku": "https://attacker.example/jwks.json", "kid": "attacker"}),
-        ),
-        ("jku of this machine", json!({"jku": "http://127.0.0.1:1/jwks.json"})),
-        ("x5u", json!({"x5u": "https://attacker.example/chain.pem"})),
         ("x5c", json!({"x5c": ["MIIB"]})),
     ] {
         forge.signed(
@@ -113,8 +108,42 @@ fn brought_along(forge: &mut Forge<'_>) {
             Reject,
         );
     }
+    fetched(forge);
     let ours = ec("es", &keys.es256, json!({}));
     forge.with_header("embedded", "jwk that is our own key", json!({"jwk": ours}), Reject);
+}
+
+/// Keys that are somewhere else: whoever looks there lets a stranger choose whom the gate calls.
+fn fetched(forge: &mut Forge<'_>) {
+    let keys = forge.keys;
+    for scheme in ["http", "https"] {
+        let url = format!("{scheme}://{}/jwks.json", forge.settings.decoy);
+        for (name, header, claims) in [
+            ("jku with our kid", json!({"jku": url}), json!({})),
+            (
+                "jku with its own kid",
+                json!({"jku": url, "kid": "attacker"}),
+                json!({}),
+            ),
+            ("jku without kid", json!({"jku": url, "kid": ABSENT}), json!({})),
+            ("x5u", json!({"x5u": url}), json!({})),
+            ("x5u without kid", json!({"x5u": url, "kid": ABSENT}), json!({})),
+            ("jwks_uri in the header", json!({"jwks_uri": url}), json!({})),
+            ("jwk as a URL", json!({"jwk": url}), json!({})),
+            ("kid and jku as one URL", json!({"kid": url, "jku": url}), json!({})),
+            ("iss and jku of one host", json!({"jku": url}), json!({"iss": url})),
+            ("jwks_uri in the claims", json!({}), json!({"jwks_uri": url})),
+            ("a confirmation key by URL", json!({}), json!({"cnf": {"jku": url}})),
+            (
+                "claims by URL",
+                json!({}),
+                json!({"_claim_names": {"groups": "s"}, "_claim_sources": {"s": {"endpoint": url}}}),
+            ),
+        ] {
+            let name = format!("{name}, {scheme}");
+            forge.signed("fetched", &name, (header, claims), Signer::Ecdsa(&keys.foreign), Reject);
+        }
+    }
 }
 
 fn extensions(forge: &mut Forge<'_>) {
