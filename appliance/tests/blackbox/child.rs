@@ -51,6 +51,16 @@ impl Running {
         running
     }
 
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        let asked = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status();
+        assert!(asked.expect("kill runs").success(), "it ended by itself");
+        let ended = self.child.wait().expect("a child can be awaited");
+        assert!(ended.success(), "it did not end well: {ended}");
+    }
+
     /// Where it listens.
     pub(crate) fn url(&self) -> &str {
         &self.url

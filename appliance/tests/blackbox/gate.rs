@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::child::Running;
 use crate::peers::Headers;
+use crate::sweep::Credentials;
 
 /// Everything is allowed to the drivers' user but what the denial steps call.
 const PERMIT: &str = r#"@id("peers-may")
@@ -47,18 +49,38 @@ pub(crate) struct Behind<'a> {
 pub(crate) struct Gate {
     running: Running,
     headers: Headers,
-    _folder: TempDir,
+    folder: Folder,
+}
+
+/// All that the gate reads and writes. A test that fails tells what the gate had to say.
+struct Folder(TempDir);
+
+impl Folder {
+    fn log(&self) -> PathBuf {
+        self.0.path().join("stderr.log")
+    }
+}
+
+impl Drop for Folder {
+    #[expect(clippy::print_stderr, reason = "what the gate said belongs to a failed test")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", fs::read_to_string(self.log()).unwrap_or_default());
+        }
+    }
 }
 
 impl Gate {
     /// Starts the gate in front of `servers`.
     pub(crate) fn start(servers: &[Behind<'_>]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let owned = Folder(tempfile::tempdir().expect("a temporary folder"));
+        let folder = &owned.0;
         let file = folder.path().join("portreeve.toml");
         fs::write(&file, configuration(servers)).expect("the configuration is written");
         fs::create_dir(folder.path().join("policies")).expect("the policy folder is made");
         fs::write(folder.path().join("policies/peers.cedar"), policy(servers)).expect("the policy is written");
-        let running = Running::start(gate().args(["serve", "--config"]).arg(&file));
+        let log = fs::File::create(owned.log()).expect("a log");
+        let running = Running::start(gate().args(["serve", "--config"]).arg(&file).stderr(log));
         let made = gate()
             .args(["token", "--agent", "driver", "--user", "ada", "--config"])
             .arg(&file)
@@ -77,7 +99,7 @@ impl Gate {
         Self {
             running,
             headers,
-            _folder: folder,
+            folder: owned,
         }
     }
 
@@ -89,6 +111,27 @@ impl Gate {
     /// Both credentials of the driver.
     pub(crate) fn headers(&self) -> &Headers {
         &self.headers
+    }
+}
+
+/// No credential of the clients may stand in the log, the audit or any other file of the gate.
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.running.stop();
+        let mut credentials = Credentials::default();
+        for (name, value) in &self.headers {
+            credentials.keep(format!("{name}: {value}\n").as_bytes());
+        }
+        assert_eq!(credentials.count(), 4, "claims and signature of two tokens");
+        let audit = self.folder.0.path().join("state/audit");
+        assert!(
+            fs::read_dir(audit).is_ok_and(|mut files| files.next().is_some()),
+            "there is an audit to look at"
+        );
+        credentials.assert_absent_from_files(self.folder.0.path());
     }
 }
 

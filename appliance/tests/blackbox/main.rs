@@ -9,4 +9,6 @@ mod clients;
 mod conformance;
 mod gate;
 mod peers;
+#[path = "../support/sweep.rs"]
+mod sweep;
 mod upstreams;
