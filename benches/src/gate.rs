@@ -1,10 +1,10 @@
-//! The two contenders, each on core 0 in front of the same upstream.
+//! The contenders, each on core 0: the gate and nginx in front of the same upstream, and that upstream by itself.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
@@ -30,6 +30,40 @@ pub(crate) struct Plain {
     pub(crate) proxy: Proxy,
 }
 
+/// The argument that makes this program the upstream and nothing else.
+pub(crate) const SERVE: &str = "serve-upstream";
+
+/// The upstream alone.
+pub(crate) struct Direct {
+    pub(crate) proxy: Proxy,
+}
+
+/// Starts the upstream as a process of its own.
+pub(crate) fn direct() -> Outcome<Direct> {
+    let mut child = pinned(&std::env::current_exe()?)
+        .arg(SERVE)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let address = announced(&mut child)?;
+    Ok(Direct {
+        proxy: Proxy { address, child },
+    })
+}
+
+/// `program`, to be run on core 0.
+fn pinned(program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]).arg(program);
+    command
+}
+
+/// The address at the end of the first line that `child` prints.
+fn announced(child: &mut Child) -> Outcome<SocketAddr> {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+    Ok(line.trim().rsplit("//").next().ok_or("no address")?.parse()?)
+}
+
 /// Starts `portreeve serve` with one shard.
 pub(crate) fn portreeve(folder: &Path, upstream: SocketAddr) -> Outcome<Governed> {
     let keys = Ed25519KeyPair::from_seed_unchecked(&[3; 32]).map_err(|_| "no key")?;
@@ -53,16 +87,12 @@ pub(crate) fn portreeve(folder: &Path, upstream: SocketAddr) -> Outcome<Governed
         ),
     )?;
     let binary = std::env::current_exe()?.with_file_name("portreeve");
-    let mut child = Command::new("taskset")
-        .args(["-c", "0"])
-        .arg(binary)
+    let mut child = pinned(&binary)
         .args(["serve", "--config"])
         .arg(folder.join("portreeve.toml"))
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-    let address = line.trim().rsplit("//").next().ok_or("no address")?.parse()?;
+    let address = announced(&mut child)?;
     let agent = token(&keys, "clerk-bot", &json!({"client_id": "clerk-bot"}))?;
     let user = token(&keys, "ada", &json!({"azp": "clerk-bot", "groups": ["clerks"]}))?;
     Ok(Governed {
@@ -135,8 +165,8 @@ pub(crate) fn nginx(folder: &Path, upstream: SocketAddr) -> Outcome<Plain> {
             folder.display()
         ),
     )?;
-    let child = Command::new("taskset")
-        .args(["-c", "0", "nginx", "-p"])
+    let child = pinned(Path::new("nginx"))
+        .arg("-p")
         .arg(folder)
         .arg("-c")
         .arg(&config)

@@ -1,4 +1,5 @@
-//! CPU per governed `tools/call` against nginx passing the same bytes with no checks, on the same core in the same run.
+//! CPU per governed `tools/call` against nginx passing the same bytes with no checks, and against the server answering
+//! them itself, on the same core in the same run.
 //!
 //! Bounded: a fixed number of calls over loopback to a server of its own; ends what it started.
 #![expect(clippy::print_stdout, reason = "the figures are the product")]
@@ -22,15 +23,21 @@ struct Options {
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
+    if std::env::args().nth(1).as_deref() == Some(gate::SERVE) {
+        println!("{}", load::upstream()?);
+        park();
+    }
     let options = options()?;
     process::pin_self(1)?;
     let upstream = load::upstream()?;
     let folder = tempfile::tempdir()?;
     let gate = gate::portreeve(folder.path(), upstream)?;
     let nginx = gate::nginx(folder.path(), upstream)?;
+    let direct = gate::direct()?;
     let request = gate.request();
 
     let mut figures = [
+        ("direct", &direct.proxy, Vec::new()),
         ("nginx", &nginx.proxy, Vec::new()),
         ("portreeve", &gate.proxy, Vec::new()),
     ];
@@ -44,10 +51,12 @@ fn main() -> Outcome<()> {
             seen.push(micros);
         }
     }
-    let [nginx_micros, gate_micros] = figures.map(|(_, _, seen)| median(seen));
-    println!("\nmedian     nginx      {nginx_micros:>7.2} µs CPU per call");
+    let [direct_micros, nginx_micros, gate_micros] = figures.map(|(_, _, seen)| median(seen));
+    println!("\nmedian     direct     {direct_micros:>7.2} µs CPU per call");
+    println!("median     nginx      {nginx_micros:>7.2} µs CPU per call");
     println!("median     portreeve  {gate_micros:>7.2} µs CPU per call");
-    println!("ratio      portreeve / nginx = {:.2}", gate_micros / nginx_micros);
+    println!("ratio      portreeve / nginx  = {:.2}", gate_micros / nginx_micros);
+    println!("ratio      portreeve / direct = {:.2}", gate_micros / direct_micros);
 
     let idle = Duration::from_secs(10);
     let before = gate.proxy.cpu()?;
@@ -60,6 +69,13 @@ fn main() -> Outcome<()> {
     );
     println!("memory     {:.1} MiB resident", gate.proxy.resident_mib()?);
     Ok(())
+}
+
+/// Serves until it is ended.
+fn park() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 fn options() -> Outcome<Options> {
