@@ -1,4 +1,5 @@
-//! What happened, as records that chain: an intent before anything is sent, an outcome after, or a refusal instead.
+//! What happened, as records that chain: an intent before anything is sent, an outcome after, or a refusal instead. A gap
+//! stands where records were due that could not be kept.
 //!
 //! A record is rendered once, where its facts are known, as one JSON object; [`Chain`] then gives it its place, so that
 //! a removed, altered or reordered line shows. Nothing here writes a file; nothing is written in `Drop`.
@@ -17,6 +18,7 @@ pub use chain::verify;
 pub use record::Caller;
 pub use record::Ending;
 pub use record::Facts;
+pub use record::Gap;
 pub use record::Grant;
 pub use record::Intent;
 pub use record::Outcome;

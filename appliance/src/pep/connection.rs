@@ -106,8 +106,7 @@ impl Connection {
             }
             Err(refused) => {
                 if let Some(record) = refused.record() {
-                    // A refusal that cannot be kept is still refused, and the next call meets the same full audit.
-                    let _kept = shard.audit.note(record);
+                    shard.audit.note(record);
                 }
                 self.input.drain(..framed.consumed);
                 if framed.head.method == Method::Head {

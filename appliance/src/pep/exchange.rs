@@ -88,8 +88,7 @@ pub(super) async fn run(
     };
     let (ending, written) = passage.carry(&to, &mut head, bytes, &mut conversation).await;
     let outcome = shard.with_context(|context| conversation.conclude(ending, context));
-    // An outcome that cannot be kept refuses the next call: its intent meets the same full buffer or failed disk.
-    let _kept = shard.audit.note(outcome.record());
+    shard.audit.note(outcome.record());
     (taken.buffer, written)
 }
 

@@ -28,6 +28,7 @@ use crate::io::stream::Stream;
 use crate::io::timer::Timers;
 use crate::pep;
 use crate::publish::Published;
+use crate::say;
 use crate::upstream::{Pool, PoolLimits};
 
 /// Verified tokens, and pairs of them, that a shard remembers.
@@ -118,9 +119,20 @@ async fn live(plan: Plan, socket: ShardSocket, seat: Seat<Order>, tell: &Sender<
     accept(&shard, &listener, tls).await;
     shard.drain();
     let _running_calls_are_cut = shard.timers.deadline(drained_by.get(), shard.quiet()).await;
-    // A failed disk has been refusing calls already; there is nobody left to refuse.
-    let _settled = shard.timers.deadline(shard.limits.write, shard.audit.settle()).await;
+    settle(&shard).await;
     shard.owners.leave();
+}
+
+/// Waits for the disk. What it did not take is said where somebody may still see it.
+async fn settle(shard: &Shard) {
+    let settled = shard.timers.deadline(shard.limits.write, shard.audit.settle()).await;
+    if !matches!(settled, Ok(Ok(()))) {
+        say::notice("the last audit records are not known to be on the disk");
+    }
+    let lost = shard.audit.lost();
+    if lost > 0 {
+        say::notice(&format!("{lost} audit records are lost, and the file does not tell"));
+    }
 }
 
 /// Builds the shard around its seat, through which orders come as soon as it exists.
@@ -217,6 +229,7 @@ async fn secured(shard: &Shard, stream: Stream, tls: Option<Arc<ServerConfig>>) 
 async fn sweep(shard: Weak<Shard>) {
     while let Some(alive) = shard.upgrade() {
         alive.owners.expire(clock::now());
+        alive.audit.mend();
         let timers = alive.timers.clone();
         drop(alive);
         timers.sleep(SWEEP).await;

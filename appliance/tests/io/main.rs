@@ -1,5 +1,6 @@
 //! The kernel boundary over real executors and loopback sockets.
 
+mod audit;
 mod file;
 mod mailbox;
 mod stream;

@@ -144,8 +144,10 @@ impl core::error::Error for Broken {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Gap;
     use super::super::record::tests::small;
     use super::*;
+    use crate::time::UnixTime;
 
     fn written(requests: &[&str]) -> (Chain, Vec<u8>) {
         let mut chain = Chain::new();
@@ -172,6 +174,18 @@ mod tests {
             assert_eq!(json["v"], 1);
         }
         assert_eq!(verify(b""), Ok(Chain::new()));
+    }
+
+    #[test]
+    fn a_gap_has_its_place_in_the_chain_and_cannot_be_taken_out() {
+        let (mut chain, mut out) = written(&["a"]);
+        let now = UnixTime::from_secs(1);
+        chain.append(Gap::new(now, 2, now).record(), &mut out);
+        chain.append(&small("b"), &mut out);
+        assert_eq!(verify(&out), Ok(chain));
+        let whole = lines(&out);
+        let without = verify(&[whole[0], whole[2]].concat()).unwrap_err();
+        assert_eq!((without.fault, without.line), (Fault::DoesNotFollow, 2));
     }
 
     #[test]

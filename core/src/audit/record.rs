@@ -1,4 +1,4 @@
-//! The three kinds of record and their fields, rendered as one JSON object each. Knows no file and no chain.
+//! The four kinds of record and their fields, rendered as one JSON object each. Knows no file and no chain.
 
 use core::net::IpAddr;
 
@@ -37,6 +37,11 @@ pub struct Outcome(Record);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a refusal nobody can see helps only the attacker"]
 pub struct Refusal(Record);
+
+/// How many records are missing at this place: they were due, and the file took none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "what is lost without a gap is lost in silence"]
+pub struct Gap(Record);
 
 /// Where the time of a request went, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,6 +208,23 @@ impl Outcome {
             }
             object.number_u64("dropped", ending.dropped.into());
         }))
+    }
+
+    /// The record to append.
+    pub const fn record(&self) -> &Record {
+        &self.0
+    }
+}
+
+impl Gap {
+    /// Renders a gap: `lost` records were due from `since` on, the first of them then, and are nowhere.
+    pub fn new(time: UnixTime, lost: u64, since: UnixTime) -> Self {
+        let mut out = Vec::with_capacity(128);
+        let mut object = ObjectWriter::new(&mut out);
+        object.string("kind", "gap").string("time", &timestamp(time));
+        object.number_u64("lost", lost).string("since", &timestamp(since));
+        object.finish();
+        Self(Record(out))
     }
 
     /// The record to append.

@@ -128,6 +128,19 @@ fn an_outcome_has_the_status_only_if_there_was_one() {
 }
 
 #[test]
+fn a_gap_says_how_many_records_are_missing_and_since_when() {
+    let gap = Gap::new(
+        UnixTime::from_secs(1_700_000_060),
+        3,
+        UnixTime::from_secs(1_700_000_000),
+    );
+    let json = json(gap.record());
+    assert_eq!((&json["kind"], &json["lost"]), (&"gap".into(), &3.into()));
+    assert_eq!(json["since"], "2023-11-14T22:13:20.000Z");
+    assert_eq!(json["time"], "2023-11-14T22:14:20.000Z");
+}
+
+#[test]
 fn hostile_text_is_cut_and_cannot_break_the_line() {
     let name = "x\"\n\u{202e}".repeat(10_000);
     let policies: Vec<String> = vec![name.clone(); 100];
