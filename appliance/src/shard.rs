@@ -4,9 +4,7 @@
 //! control plane through [`crate::publish`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -27,9 +25,11 @@ use crate::upstream::{self, Exchange, Patience, Pool, UpstreamError};
 
 pub mod owners;
 mod run;
+mod signal;
 
 use owners::{Ask, Owners};
 pub use run::{Handle, Order, Plan, start};
+pub use signal::Signal;
 
 /// How long a client may take to accept what is written to it.
 const WRITE: Duration = Duration::from_secs(30);
@@ -73,12 +73,13 @@ pub struct Shard {
     published: Arc<Published>,
     current: RefCell<Arc<Snapshot>>,
     bench: RefCell<Bench>,
-    /// Who waits for a request and has to be woken when the gate stops.
-    idle: RefCell<BTreeMap<u64, Waker>>,
     connections: Cell<usize>,
     /// Connections so far.
     admitted: Cell<u64>,
-    draining: Cell<bool>,
+    /// The gate is stopping: waiting for a request ends.
+    draining: Signal,
+    /// Its time is up: what still runs is cut, and concludes.
+    cut: Signal,
     /// Who waits for the last connection to end.
     emptied: Cell<Option<Waker>>,
 }
@@ -224,15 +225,18 @@ impl Shard {
     /// Whether the gate is stopping: no connection serves another request.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.draining.is_raised()
     }
 
     /// Begins to stop: connections that wait for a request end now, the others after their answer.
     pub fn drain(&self) {
-        self.draining.set(true);
-        for (_, waker) in std::mem::take(&mut *self.idle.borrow_mut()) {
-            waker.wake();
-        }
+        self.draining.raise();
+    }
+
+    /// Ends what still runs, and waits until every conversation has noted its outcome.
+    pub async fn cut(&self) {
+        self.cut.raise();
+        self.cut.idle().await;
     }
 
     /// Open client connections.
@@ -243,20 +247,19 @@ impl Shard {
 
     /// Runs `future` unless and until the gate is stopping; `None` then.
     pub async fn unless_draining<F: Future>(&self, connection: u64, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        let output = poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(output));
-            }
-            if self.draining.get() {
-                return Poll::Ready(None);
-            }
-            self.idle.borrow_mut().insert(connection, cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
-        self.idle.borrow_mut().remove(&connection);
-        output
+        self.draining.unless(connection, future).await
+    }
+
+    /// Runs a part of a conversation unless and until the gate's time to stop is up; `None` then. Whoever gets `None`
+    /// notes the outcome before it waits for anything else: the shard ends after that.
+    pub async fn unless_cut<F: Future>(&self, connection: u64, future: F) -> Option<F::Output> {
+        self.cut.unless(connection, future).await
+    }
+
+    /// Whether the gate's time to stop is up: no conversation begins.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut.is_raised()
     }
 
     /// Takes a place for one more connection; it is given back when the guard goes.

@@ -30,7 +30,7 @@ pub(super) struct Connection {
     body: Vec<u8>,
     /// A used buffer, kept for its capacity.
     spare: Vec<u8>,
-    number: u64,
+    pub(super) number: u64,
 }
 
 /// Why a connection is over.

@@ -50,6 +50,9 @@ impl Taken {
     }
 }
 
+/// What is cut when the gate stops: nobody is told, but the audit is.
+const CUT: Carried = (Ending::Failed(UpstreamFault::Stopped), Err(Over::Quiet));
+
 /// Performs `forward` and answers the client. Gives the request's buffer back for the next one.
 pub(super) async fn run(
     connection: &mut Connection,
@@ -68,25 +71,33 @@ pub(super) async fn run(
         body: taken,
         keep_alive,
     } = received;
+    if shard.is_cut() {
+        return (taken.buffer, Err(Over::Quiet));
+    }
+    let number = connection.number;
     let mut passage = Passage {
         connection,
         shard,
         keep_alive,
         lost: false,
     };
-    let recorded = shard
-        .timers
-        .deadline(shard.limits.write, shard.audit.record_durably(intent.record()))
-        .await;
-    if !matches!(recorded, Ok(Ok(()))) {
-        let written = passage.reply(&conversation.unrecorded()).await;
-        return (taken.buffer, written);
-    }
-    let bytes = match &body {
-        Body::Rewritten(body) => body,
-        Body::AsReceived => taken.bytes(),
+    let recording = shard.audit.record_durably(intent.record());
+    let recording = shard.timers.deadline(shard.limits.write, recording);
+    let (ending, written) = match shard.unless_cut(number, recording).await {
+        Some(Ok(Ok(()))) => {
+            let bytes = match &body {
+                Body::Rewritten(body) => body,
+                Body::AsReceived => taken.bytes(),
+            };
+            let carrying = passage.carry(&to, &mut head, bytes, &mut conversation);
+            shard.unless_cut(number, carrying).await.unwrap_or(CUT)
+        }
+        None => CUT,
+        Some(_) => {
+            let written = passage.reply(&conversation.unrecorded()).await;
+            return (taken.buffer, written);
+        }
     };
-    let (ending, written) = passage.carry(&to, &mut head, bytes, &mut conversation).await;
     let outcome = shard.with_context(|context| conversation.conclude(ending, context));
     shard.audit.note(outcome.record());
     (taken.buffer, written)

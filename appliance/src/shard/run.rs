@@ -16,7 +16,7 @@ use portreeve_core::time::UnixTime;
 use rustls::ServerConfig;
 
 use super::owners::{Ask, Owners, Told};
-use super::{Limits, Origins, Shard};
+use super::{Limits, Origins, Shard, Signal};
 use crate::audit::Audit;
 use crate::clock;
 use crate::config;
@@ -118,7 +118,10 @@ async fn live(plan: Plan, socket: ShardSocket, seat: Seat<Order>, tell: &Sender<
     glommio::spawn_local(sweep(Rc::downgrade(&shard))).detach();
     accept(&shard, &listener, tls).await;
     shard.drain();
-    let _running_calls_are_cut = shard.timers.deadline(drained_by.get(), shard.quiet()).await;
+    if shard.timers.deadline(drained_by.get(), shard.quiet()).await.is_err() {
+        // Each one that runs is woken, drops what it does and notes its outcome, none of which waits for anybody.
+        let _all_concluded = shard.timers.deadline(shard.limits.write, shard.cut()).await;
+    }
     settle(&shard).await;
     shard.owners.leave();
 }
@@ -180,10 +183,10 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
         published: plan.published,
         bench: RefCell::new(bench),
         origins: RefCell::new(plan.origins),
-        idle: RefCell::default(),
         connections: Cell::new(0),
         admitted: Cell::new(0),
-        draining: Cell::new(false),
+        draining: Signal::default(),
+        cut: Signal::default(),
         emptied: Cell::new(None),
     });
     *place.borrow_mut() = Rc::downgrade(&shard);

@@ -162,6 +162,8 @@ pub enum UpstreamFault {
     Unauthorized,
     /// The agent or the session was shut off while the answer was on its way.
     Revoked,
+    /// The gate stopped while the call ran: it may or may not have run.
+    Stopped,
 }
 
 impl UpstreamFault {
@@ -174,6 +176,7 @@ impl UpstreamFault {
             Self::Unusable => "unusable",
             Self::Unauthorized => "unauthorized",
             Self::Revoked => "revoked",
+            Self::Stopped => "gate_stopped",
         }
     }
 
@@ -184,12 +187,13 @@ impl UpstreamFault {
             Self::Unusable => "the server's answer cannot be passed on",
             Self::Unauthorized => "the server refused the gate's credential",
             Self::Revoked => "access was withdrawn",
+            Self::Stopped => "the gate stopped; the call may have run",
         }
     }
 
     const fn status(self) -> u16 {
         match self {
-            Self::Ambiguous => 504,
+            Self::Ambiguous | Self::Stopped => 504,
             Self::Unreachable | Self::Unusable | Self::Unauthorized | Self::Revoked => 502,
         }
     }
