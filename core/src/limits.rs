@@ -220,5 +220,7 @@ pub const LISTEN_ENTRIES: usize = 64;
 pub const SESSION_ID_BYTES: usize = 512;
 /// Tasks one shard remembers the creator of.
 pub const TASKS_PER_SHARD: usize = 16_384;
+/// Tasks of one (user, agent) pair among those.
+pub const TASKS_PER_PRINCIPAL: usize = 1_024;
 /// How long a task's creator is remembered after the task was last asked for.
 pub const TASK_IDLE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,8 +1,8 @@
 //! Who created which task. A task id found in traffic proves nothing: only the pair that created a task may touch it.
 //!
 //! Without this a result that policy denied or filtered could be read through the task door. One shard owns each
-//! (server, task id); the table is bounded by count (the longest unused goes first) and by idle time, and a forgotten
-//! task is refused.
+//! (server, task id); the table is bounded by count (the longest unused goes first), by a share for each pair and by idle
+//! time, and a forgotten task is refused.
 //!
 //! SPEC: MCP tasks extension 2026-07-28 and 2025-11-25 basic/utilities/tasks, "Task isolation and access control".
 
@@ -46,6 +46,8 @@ pub struct TaskFacts {
 #[derive(Debug, Default)]
 pub struct TaskTable {
     tasks: BTreeMap<TaskKey, (UnixTime, TaskFacts)>,
+    /// How many of them each pair has; none is absent.
+    held: BTreeMap<[u8; 32], usize>,
 }
 
 impl TaskTable {
@@ -57,28 +59,42 @@ impl TaskTable {
 
     /// Remembers the creator of a task. The first creator of a live task stays: a server that repeats an id does not
     /// hand one caller's task to another.
+    ///
+    /// A pair that already has [`limits::TASKS_PER_PRINCIPAL`] loses its longest unused task, and nobody else does; in a
+    /// full table the longest unused of all goes.
     pub fn remember(&mut self, key: TaskKey, facts: TaskFacts, now: UnixTime) {
         if self.find(&key, now).is_some() {
             return;
         }
-        if self.tasks.len() >= limits::TASKS_PER_SHARD {
-            let oldest = self
-                .tasks
-                .iter()
-                .min_by_key(|(_, (used, _))| *used)
-                .map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                self.tasks.remove(&oldest);
-            }
+        let held = self.held.get(&facts.binding).copied().unwrap_or_default();
+        if held >= limits::TASKS_PER_PRINCIPAL {
+            self.forget_longest_unused(|known| known.binding == facts.binding);
+        } else if self.tasks.len() >= limits::TASKS_PER_SHARD {
+            self.forget_longest_unused(|_| true);
         }
+        *self.held.entry(facts.binding).or_default() += 1;
         self.tasks.insert(key, (now, facts));
+    }
+
+    fn forget_longest_unused(&mut self, among: impl Fn(&TaskFacts) -> bool) {
+        let tasks = self.tasks.iter().filter(|(_, (_, facts))| among(facts));
+        let oldest = tasks.min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
+        if let Some(oldest) = oldest {
+            self.forget(&oldest);
+        }
+    }
+
+    fn forget(&mut self, key: &TaskKey) {
+        if let Some((_, facts)) = self.tasks.remove(key) {
+            release(&mut self.held, &facts);
+        }
     }
 
     /// The creator of a task; `None` when unknown or unused for [`limits::TASK_IDLE`].
     pub fn find(&mut self, key: &TaskKey, now: UnixTime) -> Option<TaskFacts> {
         let (used, facts) = self.tasks.get_mut(key)?;
         if now.since(*used) >= limits::TASK_IDLE {
-            self.tasks.remove(key);
+            self.forget(key);
             return None;
         }
         *used = now;
@@ -87,7 +103,24 @@ impl TaskTable {
 
     /// Drops what has been unused for [`limits::TASK_IDLE`].
     pub fn expire(&mut self, now: UnixTime) {
-        self.tasks.retain(|_, (used, _)| now.since(*used) < limits::TASK_IDLE);
+        let Self { tasks, held } = self;
+        tasks.retain(|_, (used, facts)| {
+            let live = now.since(*used) < limits::TASK_IDLE;
+            if !live {
+                release(held, facts);
+            }
+            live
+        });
+    }
+}
+
+/// Takes one task from what its pair holds.
+fn release(held: &mut BTreeMap<[u8; 32], usize>, facts: &TaskFacts) {
+    if let Some(count) = held.get_mut(&facts.binding) {
+        *count -= 1;
+        if *count == 0 {
+            held.remove(&facts.binding);
+        }
     }
 }
 
@@ -126,13 +159,47 @@ mod tests {
         assert_eq!(table.find(&key("t"), now.saturating_add(limits::TASK_IDLE)), None);
     }
 
+    /// Remembers tasks `0..count`, each a millisecond after the one before, made by whom `principal` says.
+    fn filled(count: usize, principal: impl Fn(usize) -> u8) -> TaskTable {
+        let mut table = TaskTable::new();
+        for number in 0..count {
+            let now = UnixTime::from_millis(u64::try_from(number).unwrap());
+            table.remember(key(&number.to_string()), facts(principal(number)), now);
+        }
+        table
+    }
+
+    #[test]
+    fn one_pair_keeps_its_newest_tasks_and_pushes_out_nobody_else() {
+        let mut table = filled(
+            limits::TASKS_PER_PRINCIPAL + 2,
+            |number| if number == 0 { 2 } else { 1 },
+        );
+        let now = UnixTime::from_secs(60);
+        assert_eq!(table.find(&key("0"), now), Some(facts(2)), "older, and somebody else's");
+        assert_eq!(table.find(&key("1"), now), None);
+        for number in 2..limits::TASKS_PER_PRINCIPAL + 2 {
+            assert_eq!(table.find(&key(&number.to_string()), now), Some(facts(1)), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_share_that_was_given_back_can_be_used_again() {
+        let mut table = filled(limits::TASKS_PER_PRINCIPAL, |_| 1);
+        let later = UnixTime::from_secs(60).saturating_add(limits::TASK_IDLE);
+        assert_eq!(table.find(&key("0"), later), None);
+        table.expire(later);
+        assert!(table.tasks.is_empty() && table.held.is_empty());
+        for number in 0..limits::TASKS_PER_PRINCIPAL {
+            table.remember(key(&number.to_string()), facts(1), later);
+        }
+        assert_eq!(table.tasks.len(), limits::TASKS_PER_PRINCIPAL);
+    }
+
     #[test]
     fn a_full_table_forgets_the_longest_unused_task() {
-        let mut table = TaskTable::new();
-        for number in 0..=limits::TASKS_PER_SHARD {
-            let now = UnixTime::from_millis(u64::try_from(number).unwrap());
-            table.remember(key(&number.to_string()), facts(1), now);
-        }
+        let pair = |number| u8::try_from(number / (limits::TASKS_PER_PRINCIPAL - 1)).unwrap();
+        let mut table = filled(limits::TASKS_PER_SHARD + 1, pair);
         let now = UnixTime::from_secs(60);
         assert_eq!(table.find(&key("0"), now), None);
         assert!(table.find(&key("1"), now).is_some());
