@@ -34,7 +34,7 @@ mod reply;
 mod wire;
 
 pub use admit::{NeedsAnswer, NeedsSession, NeedsTask, admit};
-pub use call::{Call, Refused};
+pub use call::{Call, Refused, unframed};
 pub use forward::{Body, Destination, Forward};
 pub use reply::{Conversation, Ending, HeadPlan, SideEffect, UpstreamHead, Verdict};
 pub use wire::{Refusal, Reply, UpstreamFault};

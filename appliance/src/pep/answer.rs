@@ -37,8 +37,3 @@ pub(super) fn head(out: &mut Vec<u8>, reply: &Reply, framing: BodyLength, keep_a
     head.body(framing).finish();
     Ok(())
 }
-
-/// The answer to bytes that are no request: its status and nothing about them.
-pub(super) fn broken(error: FrameError) -> Reply {
-    Reply::empty(error.status())
-}

@@ -91,7 +91,12 @@ impl Connection {
         let framed = match self.read_request(shard).await? {
             Ok(framed) => framed,
             Err(error) => {
-                self.send(shard, &answer::broken(error), false).await?;
+                let (peer, tls) = (self.stream.peer_addr().ip(), self.stream.is_tls());
+                let refused = shard.with_context(|context| mediation::unframed(error, peer, tls, context));
+                if let Some(record) = refused.record() {
+                    shard.audit.note(record);
+                }
+                self.send(shard, &refused.reply, false).await?;
                 return Err(Over::AfterAnswer);
             }
         };

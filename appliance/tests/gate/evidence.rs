@@ -49,3 +49,61 @@ fn a_call_that_is_cut_when_the_gate_stops_has_its_outcome_in_the_audit() {
     assert_eq!(outcomes[0]["result"], "gate_stopped");
     assert_eq!(intents[0]["request"], outcomes[0]["request"]);
 }
+
+#[test]
+fn bytes_that_are_no_request_leave_a_refusal_and_nothing_of_themselves() {
+    let upstream = Upstream::obliging();
+    let mut gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let host = gate.address;
+    let long = "x".repeat(5_000);
+    let torn = [
+        ("frame_start_line", 400, "sesame\r\n\r\n".to_owned()),
+        (
+            "frame_header",
+            400,
+            format!("GET / HTTP/1.1\r\nhost: {host}\r\nsesame\u{1}: a\r\n\r\n"),
+        ),
+        (
+            "frame_too_large",
+            413,
+            format!("POST / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 999999999\r\n\r\n"),
+        ),
+        (
+            "frame_too_large",
+            414,
+            format!("GET /sesame{long} HTTP/1.1\r\nhost: {host}\r\n\r\n"),
+        ),
+        (
+            "frame_too_large",
+            431,
+            format!("GET / HTTP/1.1\r\nhost: {host}\r\n{}\r\n", "a: sesame\r\n".repeat(100)),
+        ),
+        (
+            "frame_unsupported",
+            501,
+            format!("POST / HTTP/1.1\r\nhost: {host}\r\ntransfer-encoding: gzip, chunked\r\n\r\n"),
+        ),
+    ];
+    let mut expected = Vec::new();
+    for (reason, status, bytes) in torn {
+        assert_eq!(gate.raw(bytes.as_bytes()).status, status, "{reason}: {bytes}");
+        expected.push((reason.to_owned(), u64::from(status)));
+    }
+    assert!(gate.stop().success());
+
+    let audit = gate.audit();
+    let mut found: Vec<(String, u64)> = of_kind(&audit, "refusal")
+        .into_iter()
+        .map(|record| {
+            assert_eq!(record["peer"], "127.0.0.1");
+            (
+                record["reason"].as_str().unwrap().to_owned(),
+                record["status"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert!(!String::from_utf8_lossy(&gate.written()).contains("sesame"));
+}

@@ -29,6 +29,7 @@ fn large() -> Record {
     let turned = Turned {
         side: None,
         reason: "policy",
+        status: 200,
         policies: &policies,
     };
     Refusal::new(&facts, &turned).record().clone()

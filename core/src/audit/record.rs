@@ -147,6 +147,8 @@ pub struct Turned<'a, P> {
     pub side: Option<&'a str>,
     /// The reason, one word.
     pub reason: &'a str,
+    /// The HTTP status it was answered with.
+    pub status: u16,
     /// The ids of the policies that forbade it; empty where none permitted.
     pub policies: &'a [P],
 }
@@ -187,7 +189,8 @@ impl Refusal {
             object.string("decision", "deny");
             object
                 .optional_string("side", turned.side)
-                .string("reason", &printable(turned.reason));
+                .string("reason", &printable(turned.reason))
+                .number_u64("status", turned.status.into());
             policies(object, turned.policies);
         }))
     }

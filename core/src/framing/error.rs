@@ -85,6 +85,27 @@ pub enum FrameError {
 }
 
 impl FrameError {
+    /// The class of this error in the audit: which part of the message nobody may take for granted.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::LeadingLineBreak | Self::Method | Self::StartLine | Self::Version | Self::Status => {
+                "frame_start_line"
+            }
+            Self::TargetForm | Self::TargetCharacter => "frame_target",
+            Self::BareLineFeed | Self::ObsoleteFold | Self::SpaceBeforeColon => "frame_line",
+            Self::HeaderName | Self::HeaderValue | Self::RepeatedHeader(_) | Self::ShadowHeader => "frame_header",
+            Self::MissingHost | Self::Host => "frame_host",
+            Self::ContentLength | Self::LengthConflict | Self::UnexpectedBody => "frame_length",
+            Self::TransferCoding | Self::ConnectionOption | Self::Upgrade | Self::Expectation => "frame_unsupported",
+            Self::TargetTooLong | Self::TooManyHeaders | Self::HeadTooLarge => "frame_too_large",
+            Self::BodyTooLarge | Self::EventTooLarge => "frame_too_large",
+            Self::ChunkSize | Self::ChunkExtension | Self::ChunkEnd | Self::Trailers => "frame_chunk",
+            Self::Truncated => "frame_truncated",
+            Self::UnwritableStartLine | Self::UnwritableName | Self::UnwritableValue => "frame_unwritable",
+        }
+    }
+
     /// The status that tells a client what was wrong with its request (RFC 9110 15.5, 15.6).
     ///
     /// For what an upstream sent, the answer is 502 whatever this says.

@@ -11,6 +11,7 @@ use super::reply::{Ended, Ending};
 use super::{Context, Next, Refusal, Reply, Request, UpstreamFault};
 use crate::audit::{self, Caller, Facts, Grant, Intent, Outcome, Record, Split, Target, Turned};
 use crate::credential::BoundCredential;
+use crate::framing::FrameError;
 use crate::framing::http1::Known;
 use crate::identity::Principal;
 use crate::mcp::{Kind, Message, Operation};
@@ -50,13 +51,38 @@ pub struct Refused {
     pub record: Option<audit::Refusal>,
 }
 
+/// Turns away bytes that are no request: the answer is their status, the record holds no byte of them (RFC 9112 2.2).
+///
+/// One record for each connection, which ends with the answer: no more than a refused request leaves.
+pub fn unframed(error: FrameError, peer: IpAddr, tls: bool, context: &mut Context<'_>) -> Refused {
+    let call = Call::from(peer, tls, context);
+    let status = error.status();
+    let turned = Turned::<PolicyId> {
+        side: None,
+        reason: error.reason(),
+        status,
+        policies: &[],
+    };
+    Refused {
+        reply: Reply::empty(status),
+        record: Some(audit::Refusal::new(&call.facts(context), &turned)),
+    }
+}
+
 impl Call {
     pub(super) fn begin(request: &Request<'_>, context: &mut Context<'_>) -> Self {
         Self {
-            id: hex(context.random::<16>()),
             trace: request.view.known(Known::Traceparent).and_then(trace_id),
-            peer: request.peer,
-            tls: request.tls,
+            ..Self::from(request.peer, request.tls, context)
+        }
+    }
+
+    fn from(peer: IpAddr, tls: bool, context: &mut Context<'_>) -> Self {
+        Self {
+            id: hex(context.random::<16>()),
+            trace: None,
+            peer,
+            tls,
             principal: None,
             server: None,
             method: None,
@@ -131,16 +157,15 @@ impl Call {
 
     /// Ends the request with an answer of the gate's own.
     pub(super) fn refuse(self, refusal: &Refusal, context: &Context<'_>) -> Next {
+        let reply = refusal.reply();
         let turned = Turned {
             side: refusal.side(),
             reason: refusal.reason(),
+            status: reply.status,
             policies: &self.denied_by,
         };
         let record = Some(audit::Refusal::new(&self.facts(context), &turned));
-        Next::Reply(Box::new(Refused {
-            reply: refusal.reply(),
-            record,
-        }))
+        Next::Reply(Box::new(Refused { reply, record }))
     }
 
     /// One of the gate's public documents: nothing to record.

@@ -38,6 +38,7 @@ pub(in crate::audit) fn small(request: &str) -> Record {
     let turned = Turned::<&str> {
         side: Some("user"),
         reason: "sig",
+        status: 401,
         policies: &[],
     };
     Refusal::new(&Facts { request, ..facts() }, &turned).0
@@ -99,11 +100,13 @@ fn a_refusal_of_an_unknown_caller_says_which_side_failed_and_why() {
     let turned = Turned::<&str> {
         side: Some("agent"),
         reason: "sig",
+        status: 401,
         policies: &[],
     };
     let json = json(Refusal::new(&facts(), &turned).record());
     assert_eq!((&json["kind"], &json["decision"]), (&"refusal".into(), &"deny".into()));
     assert_eq!((&json["side"], &json["reason"]), (&"agent".into(), &"sig".into()));
+    assert_eq!(json["status"], 401);
     assert!(json.get("agent").is_none() && json.get("user").is_none());
 }
 
@@ -162,6 +165,7 @@ fn hostile_text_is_cut_and_cannot_break_the_line() {
         &Turned {
             side: None,
             reason: "policy",
+            status: 200,
             policies: &policies,
         },
     );
