@@ -23,6 +23,7 @@ mod tests;
 use core::mem;
 
 use simd_json::Buffers;
+use simd_json::Node;
 use simd_json::Tape;
 
 pub use self::error::JsonError;
@@ -136,6 +137,14 @@ impl Document<'_> {
     #[must_use]
     pub fn root(&self) -> Value<'_> {
         Value::root(self)
+    }
+
+    /// Every string after unescaping, the names of members among them, in source order.
+    pub fn strings(&self) -> impl Iterator<Item = &str> {
+        self.tape.0.iter().filter_map(|node| match node {
+            Node::String(text) => Some(*text),
+            _ => None,
+        })
     }
 
     /// The text that was parsed, byte for byte.

@@ -107,3 +107,39 @@ fn bytes_that_are_no_request_leave_a_refusal_and_nothing_of_themselves() {
     assert_eq!(found, expected);
     assert!(!String::from_utf8_lossy(&gate.written()).contains("sesame"));
 }
+
+/// `text` with every character written as a JSON escape.
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("\\u{byte:04x}")).collect()
+}
+
+#[test]
+fn a_callers_own_token_is_found_in_its_message_however_it_is_escaped() {
+    let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
+    let mut gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let (agent, user) = (issuer.agent("clerk-bot"), issuer.user("ada", "clerk-bot", &["clerks"]));
+    let headers = modern_headers(&agent, &user, "tools/call", "read");
+    let last = |token: &str| token.replace('-', "\\u002d").replace('_', "\\u005f");
+    for (smuggled, value) in [
+        (format!("{{\"note\":\"{}\"}}", escaped(&agent)), "a value"),
+        (
+            format!("{{\"note\":[\"x{}x\"]}}", last(&user)),
+            "only what may be written both ways",
+        ),
+        (format!("{{\"{}\":1}}", escaped(&user)), "a name"),
+    ] {
+        let body = String::from_utf8(modern_call(1, "read", &json!("arguments"))).unwrap();
+        let body = body.replace("\"arguments\":\"arguments\"", &format!("\"arguments\":{smuggled}"));
+        assert_eq!(gate.post(&headers, body.as_bytes()).status, 400, "{value}");
+    }
+    assert_eq!(upstream.count(), 0);
+    let harmless = modern_call(1, "read", &json!({"note": "a\"quote\n"}));
+    assert_eq!(gate.post(&headers, &harmless).status, 200, "other escapes pass");
+    assert!(gate.stop().success());
+    let reasons = gate.audit();
+    let reasons = of_kind(&reasons, "refusal");
+    assert!(
+        reasons.iter().all(|record| record["reason"] == "credential_in_body"),
+        "{reasons:#?}"
+    );
+}

@@ -300,6 +300,15 @@ fn raw_returns_the_exact_source_of_every_value() {
 }
 
 #[test]
+fn every_string_and_every_name_is_given_as_it_reads() {
+    let text = r#"{"\u0061":["b\u002db",1,{"c":"\/"}],"d":null}"#;
+    let mut scratch = Scratch::new();
+    let document = parse(text.as_bytes(), &mut scratch, &Limits::MESSAGE).expect(text);
+    let strings: Vec<&str> = document.strings().collect();
+    assert_eq!(strings, ["a", "b-b", "c", "/", "d"]);
+}
+
+#[test]
 fn a_scratch_serves_one_document_after_another_and_forgets_the_last() {
     let mut scratch = Scratch::new();
     for round in 0..3 {

@@ -172,7 +172,7 @@ fn judge(admitted: &mut Admitted, request: &Request<'_>, context: &mut Context<'
     let headers = McpHeaders::read(request.view.headers()).map_err(Refusal::Message)?;
     let message = mcp::parse(&headers, document.root()).map_err(Refusal::Message)?;
     admitted.call.split.parse_us = micros((context.ticks)().saturating_sub(begun));
-    if forward::credentials(request).any(|credential| carries(request.body, credential)) {
+    if forward::credentials(request).any(|credential| holds(&document, credential)) {
         return Err(Refusal::CredentialInBody);
     }
     check_era(&message, admitted, judge.server)?;
@@ -338,6 +338,14 @@ fn clamp_version(initialize: &Initialize<'_>, body: &[u8]) -> Body {
     let mut version = Vec::with_capacity(16);
     json::write::string(&mut version, offered.as_str());
     Body::edited(body, vec![(initialize.version.span(), version)])
+}
+
+/// Whether a message holds the part of `credential` that nobody else could know, as it stands or as it reads: an escape
+/// (RFC 8259 7) hides it from a search of the bytes and from no server. Only a message with escapes is searched twice.
+fn holds(document: &json::Document<'_>, credential: &[u8]) -> bool {
+    let escapes = || memchr::memchr(b'\\', document.bytes()).is_some();
+    let unescaped = || document.strings().any(|text| carries(text.as_bytes(), credential));
+    carries(document.bytes(), credential) || (escapes() && unescaped())
 }
 
 /// Whether `text` holds the part of `credential` that nobody else could know.
