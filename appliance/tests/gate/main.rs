@@ -7,6 +7,7 @@ mod kit;
 mod lifecycle;
 mod secrets;
 mod sessions;
+mod streams;
 #[path = "../support/sweep.rs"]
 mod sweep;
 mod tokens;

@@ -155,7 +155,7 @@ pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, conte
         mut call,
         principal,
         session,
-        ..
+        tasks,
     } = admitted;
     let snapshot = context.snapshot;
     let Some(server) = call.server().and_then(|name| snapshot.server(name)) else {
@@ -208,6 +208,7 @@ pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, conte
         principal,
         session,
         expect: plan.expect,
+        tasks: tasks.into_iter().filter_map(|(key, own)| Some((key, own?))).collect(),
         credential: Rc::new(credential),
     };
     let conversation = Conversation::new(sent, context);

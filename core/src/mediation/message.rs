@@ -10,13 +10,14 @@ use super::decide::Judge;
 use super::reply::{Conversation, Expect, Reading, SideEffect, Verdict};
 use super::{Context, UpstreamFault};
 use crate::json::{self, Value};
+use crate::limits;
 use crate::mcp::{self, Era, MessageId, OwnedId, Version, code};
 use crate::policy::Action;
 use crate::response::{self, Ask, Asked, List, Outcome, ReplyFilter};
 use crate::task::{TaskFacts, TaskKey};
 
 /// What servers may tell clients. Anything else is dropped: what is not known cannot be judged.
-const NOTIFICATIONS: [&str; 10] = [
+const NOTIFICATIONS: [&str; 8] = [
     "notifications/cancelled",
     "notifications/elicitation/complete",
     "notifications/message",
@@ -24,8 +25,6 @@ const NOTIFICATIONS: [&str; 10] = [
     "notifications/prompts/list_changed",
     "notifications/resources/list_changed",
     "notifications/subscriptions/acknowledged",
-    "notifications/tasks",
-    "notifications/tasks/status",
     "notifications/tools/list_changed",
 ];
 
@@ -50,7 +49,11 @@ impl Conversation {
             Ok(response::Verdict::Notification { method, subject, asks }) => {
                 let passes = match (method.as_str(), &subject) {
                     ("notifications/resources/updated", Some(uri)) => judge.allows(Action::Subscribe { uri }),
-                    ("notifications/resources/updated", None) => false,
+                    ("notifications/tasks" | "notifications/tasks/status", Some(task)) => self.follows(task, &judge),
+                    (
+                        "notifications/resources/updated" | "notifications/tasks" | "notifications/tasks/status",
+                        None,
+                    ) => false,
                     (method, _) => NOTIFICATIONS.contains(&method),
                 };
                 if passes && asks.iter().all(|ask| judge.allows_ask(*ask)) {
@@ -67,6 +70,16 @@ impl Conversation {
             Err(response::ReplyError::ServerRequest) if era == Era::Legacy => self.server_request(false, data, context),
             Err(_) => self.drop_message(),
         }
+    }
+
+    /// Whether this exchange is about this task, and the caller, whose task it is, may still follow it.
+    ///
+    /// SPEC: MCP 2025-11-25 basic/utilities/tasks: nobody may rely on a status notification, so that a stream which
+    /// names no task can do without; MCP 2026-07-28 tasks: they come to whoever listens to the task.
+    fn follows(&self, task: &str, judge: &Judge<'_>) -> bool {
+        self.tasks
+            .iter()
+            .any(|(key, facts)| *key.task == *task && judge.allows(Action::FollowTask { tool: &facts.tool }))
     }
 
     fn drop_message(&mut self) -> Verdict {
@@ -118,6 +131,9 @@ impl Conversation {
                     binding: self.principal.binding(),
                     tool: self.call.tool().unwrap_or_default().into(),
                 };
+                if self.tasks.len() < limits::LISTEN_ENTRIES {
+                    self.tasks.push((key.clone(), facts.clone()));
+                }
                 self.effects.push(SideEffect::RememberTask(key, facts));
                 Verdict::Rewritten
             }

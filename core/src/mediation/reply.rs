@@ -187,6 +187,8 @@ pub struct Conversation {
     /// Server requests that the gate refused in the client's place; a server that goes on asking gets no more answers.
     answered_for_client: usize,
     streamed: bool,
+    /// The tasks this request is about that are this caller's: what it may hear of.
+    pub(super) tasks: Vec<(TaskKey, TaskFacts)>,
     credential: Rc<BoundCredential>,
     sent_at: u64,
 }
@@ -198,6 +200,7 @@ impl Conversation {
             principal,
             session,
             expect,
+            tasks,
             credential,
         } = sent;
         Self {
@@ -211,6 +214,7 @@ impl Conversation {
             answered: false,
             answered_for_client: 0,
             streamed: false,
+            tasks,
             credential,
             sent_at: (context.ticks)(),
         }
@@ -437,6 +441,7 @@ pub(super) struct Sent {
     pub(super) principal: Rc<Principal>,
     pub(super) session: Option<(SessionId, SessionFacts)>,
     pub(super) expect: Expect,
+    pub(super) tasks: Vec<(TaskKey, TaskFacts)>,
     pub(super) credential: Rc<BoundCredential>,
 }
 
