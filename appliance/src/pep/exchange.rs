@@ -232,13 +232,37 @@ impl Passage<'_> {
                 Err(fault) => break Ending::Failed(fault),
             }
         };
+        let answered = self.last_words(ending, conversation).await;
         match ending {
             // A stream that is cut short must not look finished.
+            _ if answered => (ending, self.finish(BodyLength::Chunked).await),
             Ending::Failed(UpstreamFault::Ambiguous | UpstreamFault::Unusable) | Ending::ClientGone => {
                 (ending, Err(Over::Quiet))
             }
             Ending::Complete | Ending::Failed(_) => (ending, self.finish(BodyLength::Chunked).await),
         }
+    }
+
+    /// Passes on the error that stands for a response that does not come any more. Says whether there was one.
+    async fn last_words(&mut self, ending: Ending, conversation: &mut Conversation) -> bool {
+        let fault = match ending {
+            Ending::Complete => None,
+            Ending::Failed(fault) => Some(fault),
+            Ending::ClientGone => return false,
+        };
+        let (mut error, mut event) = (Vec::new(), Vec::new());
+        if !conversation.closing(fault, &mut error) || self.shard.perform(conversation).await.is_err() {
+            return false;
+        }
+        let data = sse::Event {
+            data: Some(&error),
+            ..Default::default()
+        };
+        if sse::write_event(&mut event, &data).is_err() {
+            return false;
+        }
+        self.pass(&event, BodyLength::Chunked).await;
+        true
     }
 
     /// Puts every complete event through the conversation. Says whether the stream goes on.
@@ -254,6 +278,9 @@ impl Passage<'_> {
                 sse::write_comment(events);
                 continue;
             };
+            if event.id.is_some_and(|id| !id.is_empty()) {
+                conversation.has_position();
+            }
             let mut last = false;
             if let Some(data) = event.data.filter(|data| !data.is_empty()) {
                 replacement.clear();

@@ -32,6 +32,15 @@ fn ask(gate: &Gate, headers: &str, body: &[u8]) -> (String, bool) {
     (String::from_utf8(answer).unwrap(), whole)
 }
 
+fn identities() -> String {
+    let issuer = Issuer::new();
+    let (agent, user) = (issuer.agent("clerk-bot"), issuer.user("ada", "clerk-bot", &["clerks"]));
+    format!(
+        "authorization: Bearer {agent}\r\nx-ai-user-assertion: {user}\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\n"
+    )
+}
+
 fn modern(method: &str) -> String {
     let issuer = Issuer::new();
     let user = issuer.user("ada", "clerk-bot", &["clerks"]);
@@ -68,6 +77,82 @@ fn modern_stream(blocks: &'static [&'static str]) -> (String, Vec<(i64, String)>
     let (answer, whole) = ask(&gate, &modern("tools/call"), &modern_call(7, "read", &json!({})));
     let outcome = outcomes(&mut gate).remove(0);
     (answer.clone(), errors(&answer), whole, outcome)
+}
+
+const PROGRESS: &str =
+    r#"data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
+
+#[test]
+fn a_response_that_cannot_be_read_becomes_an_error_for_its_request() {
+    const TWICE: &str =
+        r#"data: {"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","content":[],"content":[]}}"#;
+    let (answer, errors, whole, outcome) = modern_stream(&[PROGRESS, TWICE]);
+    assert!(answer.contains("notifications/progress"), "{answer}");
+    assert_eq!(errors, [(7, "the server's answer cannot be passed on".to_owned())]);
+    assert!(whole, "{answer}");
+    assert_eq!(
+        (&outcome["result"], &outcome["dropped"]),
+        (&"unusable".into(), &1.into())
+    );
+}
+
+#[test]
+fn a_response_of_no_known_type_ends_the_stream_with_an_error_at_once() {
+    const PARTIAL: &str = r#"data: {"jsonrpc":"2.0","id":7,"result":{"resultType":"partial","content":[]}}"#;
+    let (answer, errors, whole, outcome) = modern_stream(&[PARTIAL, PROGRESS]);
+    assert_eq!(errors, [(7, "the server's answer cannot be passed on".to_owned())]);
+    assert!(whole && !answer.contains("notifications/progress"), "{answer}");
+    assert_eq!(outcome["result"], "unusable");
+}
+
+#[test]
+fn a_stream_that_ends_without_its_response_does_not_end_in_silence() {
+    let (answer, errors, whole, outcome) = modern_stream(&[PROGRESS]);
+    assert_eq!(
+        errors,
+        [(7, "the server did not answer; the call may have run".to_owned())]
+    );
+    assert!(whole, "{answer}");
+    assert_eq!(outcome["result"], "ambiguous");
+}
+
+/// Answers one legacy call, in a session, with a stream of these blocks.
+fn legacy_stream(blocks: &'static [&'static str]) -> (String, bool) {
+    let upstream = Upstream::with(move |request| {
+        let message = message_of(request);
+        if message["method"] == "initialize" {
+            let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}});
+            return json_response(&json!({"jsonrpc": "2.0", "id": message["id"], "result": result}));
+        }
+        stream(blocks)
+    });
+    let gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let open = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    let opened = gate.post(&identities(), open.to_string().as_bytes());
+    let session = opened.header("mcp-session-id").unwrap();
+    let call = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "read"}});
+    let headers = format!("{}mcp-session-id: {session}\r\n", identities());
+    ask(&gate, &headers, call.to_string().as_bytes())
+}
+
+#[test]
+fn a_legacy_client_gets_an_error_where_there_is_nothing_to_resume() {
+    for blocks in [
+        &[r#"data: {"jsonrpc":"2.0","id":7,"result":{"content":[],"content":[]}}"#] as &'static [&'static str],
+        &["id: 1\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"content\":[],\"content\":[]}}"],
+        &[PROGRESS],
+    ] {
+        let (answer, whole) = legacy_stream(blocks);
+        assert_eq!(errors(&answer).len(), 1, "{blocks:?}: {answer}");
+        assert!(whole, "{answer}");
+    }
+}
+
+#[test]
+fn a_legacy_stream_that_can_be_resumed_may_end_before_its_response() {
+    let (answer, whole) = legacy_stream(&["id: 1\ndata: ", PROGRESS]);
+    assert!(errors(&answer).is_empty() && whole, "{answer}");
 }
 
 #[test]

@@ -68,8 +68,62 @@ impl Conversation {
                 self.resumed_response(data, context)
             }
             Err(response::ReplyError::ServerRequest) if era == Era::Legacy => self.server_request(false, data, context),
-            Err(_) => self.drop_message(),
+            Err(response::ReplyError::ServerRequest) => self.drop_message(),
+            // Only a response with this id can fail like this.
+            Err(response::ReplyError::ResultType | response::ReplyError::NotAList | response::ReplyError::TaskId)
+                if self.streamed =>
+            {
+                self.dropped = self.dropped.saturating_add(1);
+                self.answer_for_server(UpstreamFault::Unusable, out)
+            }
+            Err(_) => {
+                self.unreadable = true;
+                self.drop_message()
+            }
         }
+    }
+
+    /// Notes that an event had an id: a client that loses the stream can ask for what came after it.
+    pub fn has_position(&mut self) {
+        self.resumable = true;
+    }
+
+    /// What a stream still owes its client when it ends: an error in place of the response that did not come or could
+    /// not be read, because a client without either waits for ever. Writes it to `out`, which is empty on entry, and
+    /// says whether there is one. `fault` is why the stream ends, if not by itself.
+    ///
+    /// SPEC: MCP 2025-11-25 basic/transports: a server may close a stream before the response, and the client resumes
+    /// after the last event id; without an id, or with a response that was not passed on, there is nothing to resume.
+    /// MCP 2026-07-28 has no resumption.
+    pub fn closing(&mut self, fault: Option<UpstreamFault>, out: &mut Vec<u8>) -> bool {
+        let Expect::Response(owed) = &self.expect else {
+            return false;
+        };
+        let goes_on = matches!(fault, None | Some(UpstreamFault::Ambiguous)) && !self.unreadable;
+        let resumes = owed.era == Era::Legacy && self.resumable && goes_on;
+        if self.answered || owed.reading == Reading::Listen || resumes {
+            return false;
+        }
+        let unread = if self.unreadable {
+            UpstreamFault::Unusable
+        } else {
+            UpstreamFault::Ambiguous
+        };
+        self.answer_for_server(fault.unwrap_or(unread), out);
+        true
+    }
+
+    /// Gives the client an error in place of the response, which ends the exchange.
+    fn answer_for_server(&mut self, fault: UpstreamFault, out: &mut Vec<u8>) -> Verdict {
+        self.answered = true;
+        self.call.failed(fault);
+        if matches!(&self.expect, Expect::Response(owed) if owed.reading == Reading::Handshake) {
+            self.close_session();
+        }
+        out.clear();
+        let id = self.expect.id().map(OwnedId::as_id);
+        mcp::error_body(out, id, code::INTERNAL_ERROR, fault.message(), None);
+        Verdict::Last
     }
 
     /// Whether this exchange is about this task, and the caller, whose task it is, may still follow it.
@@ -168,13 +222,7 @@ impl Conversation {
                 self.effects.push(SideEffect::PinVersion(*session, version));
                 Verdict::Rewritten
             }
-            _ => {
-                self.close_session();
-                out.clear();
-                let id = self.expect.id().map(OwnedId::as_id);
-                mcp::error_body(out, id, code::INTERNAL_ERROR, UpstreamFault::Unusable.message(), None);
-                Verdict::Last
-            }
+            _ => self.answer_for_server(UpstreamFault::Unusable, out),
         }
     }
 

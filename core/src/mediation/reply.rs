@@ -186,7 +186,11 @@ pub struct Conversation {
     pub(super) answered: bool,
     /// Server requests that the gate refused in the client's place; a server that goes on asking gets no more answers.
     answered_for_client: usize,
-    streamed: bool,
+    pub(super) streamed: bool,
+    /// A message came that may have been the response and could not be read.
+    pub(super) unreadable: bool,
+    /// The stream has events that a client can resume after.
+    pub(super) resumable: bool,
     /// The tasks this request is about that are this caller's: what it may hear of.
     pub(super) tasks: Vec<(TaskKey, TaskFacts)>,
     credential: Rc<BoundCredential>,
@@ -214,6 +218,8 @@ impl Conversation {
             answered: false,
             answered_for_client: 0,
             streamed: false,
+            unreadable: false,
+            resumable: false,
             tasks,
             credential,
             sent_at: (context.ticks)(),
