@@ -175,7 +175,7 @@ fn a_listener_hears_of_its_own_tasks_and_of_no_other() {
     assert_eq!(made.json()["result"]["taskId"], "t-own");
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
     });
     let listen = json!({"jsonrpc": "2.0", "id": 2, "method": "subscriptions/listen",
         "params": {"notifications": {"taskIds": ["t-own", "t-foreign"]}, "_meta": meta}});
