@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portreeve_core::identity::Denylist;
 use portreeve_core::snapshot::Snapshot;
 
 use crate::clock;
@@ -127,25 +128,40 @@ impl Gate {
     /// A server of it cannot be resolved or trusted; the configuration in force stays.
     pub fn publish(&self, config: &Config, snapshot: Snapshot) -> Result<u64, BootError> {
         let origins = origins(config)?;
+        // A shard must not go on with old servers under a new configuration.
+        self.tell_all(|| Order::Origins(origins.clone()));
+        let snapshot = reachable_at(snapshot, self.address, config.gate.scheme());
+        let generation = self.published.publish(snapshot);
+        self.tell_all(|| Order::LookAgain);
+        Ok(generation)
+    }
+
+    /// Shuts off what `denylist` says, and nothing else. Once this returns no shard lets any of it begin a request, and
+    /// everything of it that is open has been told to end.
+    pub fn shut_off(&self, denylist: Denylist) -> u64 {
+        let generation = self.published.shut_off(denylist);
+        self.tell_all(|| Order::LookAgain);
+        generation
+    }
+
+    /// The generation in force.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.published.generation()
+    }
+
+    fn tell_all(&self, order: impl Fn() -> Order) {
         for number in 0..self.control.shards() {
-            // As below: a shard must not go on with old servers under a new configuration.
-            while self.control.tell(number, Order::Origins(origins.clone())) == Err(MailError::Full) {
+            // A full inbox empties by itself; a shard that is gone has nothing to be told.
+            while self.control.tell(number, order()) == Err(MailError::Full) {
                 std::thread::yield_now();
             }
         }
-        Ok(self
-            .published
-            .publish(reachable_at(snapshot, self.address, config.gate.scheme())))
     }
 
     /// Stops: no new connections, idle ones end now, running calls may finish until the drain deadline.
     pub fn stop(self) {
-        for number in 0..self.control.shards() {
-            // A full inbox empties by itself; a shard that is gone has nothing to drain.
-            while self.control.tell(number, Order::Drain(self.drain)) == Err(MailError::Full) {
-                std::thread::yield_now();
-            }
-        }
+        self.tell_all(|| Order::Drain(self.drain));
         for shard in self.shards {
             shard.join();
         }

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use portreeve_core::identity::Denylist;
 use portreeve_core::snapshot::Snapshot;
 
 /// The snapshot in force, shared by the control plane (which replaces it) and all shards (which read it).
@@ -25,15 +26,41 @@ impl Published {
         }
     }
 
-    /// Replaces the snapshot in force; it is given the next generation, which is returned.
+    /// Replaces the configuration in force; it is given the next generation, which is returned. What is shut off stays
+    /// shut off.
     pub fn publish(&self, mut snapshot: Snapshot) -> u64 {
+        self.replace(|latest, generation| {
+            snapshot.denylist = Arc::clone(&latest.denylist);
+            // A trust that another snapshot shares is not a new one, and keeps its number.
+            if let Some(trust) = Arc::get_mut(&mut snapshot.trust) {
+                trust.generation = generation;
+            }
+            snapshot
+        })
+    }
+
+    /// Replaces what is shut off, and nothing else: every cache stays warm.
+    pub fn shut_off(&self, denylist: Denylist) -> u64 {
+        self.replace(|latest, _| Snapshot {
+            denylist: Arc::new(denylist),
+            ..latest.clone()
+        })
+    }
+
+    fn replace(&self, next: impl FnOnce(&Snapshot, u64) -> Snapshot) -> u64 {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = latest.generation + 1;
+        let mut snapshot = next(&latest, generation);
         snapshot.generation = generation;
-        snapshot.trust.generation = generation;
         *latest = Arc::new(snapshot);
         self.generation.store(generation, Ordering::Release);
         generation
+    }
+
+    /// The generation in force.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The snapshot in force.
@@ -44,7 +71,7 @@ impl Published {
 
     /// Brings `held` up to date.
     pub fn refresh(&self, held: &mut Arc<Snapshot>) {
-        if held.generation != self.generation.load(Ordering::Acquire) {
+        if held.generation != self.generation() {
             *held = self.latest();
         }
     }

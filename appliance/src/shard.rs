@@ -231,6 +231,18 @@ impl Shard {
     /// Begins to stop: connections that wait for a request end now, the others after their answer.
     pub fn drain(&self) {
         self.draining.raise();
+        self.look_again();
+    }
+
+    /// What a conversation looks at again when it changes: the generation in force, and whether the gate is stopping.
+    #[must_use]
+    pub fn occasion(&self) -> (u64, bool) {
+        (self.published.generation(), self.draining.is_raised())
+    }
+
+    /// Has every conversation look whether it may go on.
+    pub fn look_again(&self) {
+        self.cut.nudge();
     }
 
     /// Ends what still runs, and waits until every conversation has noted its outcome.

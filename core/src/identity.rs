@@ -16,13 +16,15 @@
 //! | 6 | everything that needs no signature | `typ`, `alg`, `kid`, `time`, `aud` |
 //! | 7 | the signature | `sig` |
 //! | 8 | the shape of every claim that is used | `claims` |
-//! | 9 | registration and revocation | `agent_unknown`, `revoked` |
+//! | 9 | registration | `agent_unknown`, `revoked` |
 //! | 10 | sender constraint: tokens bound to a key are refused until proofs of possession are supported | `pop` |
 //! | 11 | the link between agent and user | `link` |
+//! | 12 | the [`Denylist`], which no cache stands before | `revoked` |
 
 mod authenticator;
 mod cache;
 mod claims;
+mod denylist;
 mod error;
 mod issuer;
 mod link;
@@ -35,6 +37,9 @@ mod trust;
 mod tests;
 
 pub use self::authenticator::Authenticator;
+pub use self::denylist::Denylist;
+pub use self::denylist::DenylistFull;
+pub use self::denylist::Revocation;
 pub use self::error::Fault;
 pub use self::error::IdentityError;
 pub use self::error::Side;
@@ -51,6 +56,5 @@ pub use self::principal::User;
 pub use self::trust::AgentClient;
 pub use self::trust::AgentState;
 pub use self::trust::RegisteredAgent;
-pub use self::trust::RevokedUser;
 pub use self::trust::Trust;
 pub use self::trust::TrustError;

@@ -97,8 +97,8 @@ pub const ISSUERS_MAX: usize = 64;
 /// Registered agents.
 pub const AGENTS_MAX: usize = 100_000;
 
-/// Users whose tokens are refused although they verify.
-pub const REVOKED_USERS_MAX: usize = 100_000;
+/// Agents, users, delegations, tokens and servers that are shut off, together.
+pub const REVOCATIONS_MAX: usize = 100_000;
 
 /// Longest difference between our clock and an issuer's that is tolerated.
 pub const TOKEN_LEEWAY_MAX: Duration = Duration::from_secs(120);

@@ -1,29 +1,32 @@
 //! One immutable bundle of everything a decision reads: trust, policy, catalog, minting keys, servers.
 //!
 //! The control plane publishes a snapshot as one generation; a request reads one generation from start to end. Nothing
-//! here changes after publication, and nothing here is learned from traffic.
+//! here changes after publication, and nothing here is learned from traffic. Its parts are shared, so that a generation
+//! that differs in one of them costs only that one.
 
 use std::sync::Arc;
 
 use crate::credential::Minter;
-use crate::identity::Trust;
+use crate::identity::{Denylist, Principal, Trust};
 use crate::policy::{Catalog, PolicySet};
 
 /// A published configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Counts publications; a higher one replaces a lower one.
     pub generation: u64,
-    /// Issuers, keys, registered agents, revocations.
-    pub trust: Trust,
+    /// Issuers, keys, registered agents.
+    pub trust: Arc<Trust>,
+    /// Whom and what the operator has shut off.
+    pub denylist: Arc<Denylist>,
     /// The policies in force.
-    pub policies: PolicySet,
+    pub policies: Arc<PolicySet>,
     /// What the operator says about each tool.
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     /// The local issuer of upstream credentials.
-    pub minter: Minter,
+    pub minter: Arc<Minter>,
     /// The servers behind the gate, at most [`crate::limits::SERVERS`].
-    pub servers: Vec<Server>,
+    pub servers: Arc<[Server]>,
     /// How the gate is reached.
     pub front: Front,
 }
@@ -35,6 +38,12 @@ impl Snapshot {
         self.servers.iter().find(|server| server.path == path)
     }
 
+    /// Whether the agent may reach that server at all: both are active, and the registration allows it.
+    #[must_use]
+    pub fn may_use(&self, principal: &Principal, server: &Server) -> bool {
+        !self.denylist.closes(&server.name) && self.trust.may_use(principal.agent().name(), &server.name)
+    }
+
     /// The server of this name.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Server> {
@@ -43,7 +52,7 @@ impl Snapshot {
 }
 
 /// How the gate is reached from outside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Front {
     /// Scheme and authority, without a trailing slash. The issuer of minted tokens and the base of all metadata.
     pub public_url: String,

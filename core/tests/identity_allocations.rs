@@ -53,7 +53,7 @@ fn two_cached_identities_allocate_nothing() {
         servers: None,
         clients: Vec::new(),
     };
-    let trust = Trust::new(1, vec![issuer], vec![agent], &[]).unwrap();
+    let trust = Trust::new(1, vec![issuer], vec![agent]).unwrap();
     let (agent, user) = (corpus.valid(Side::Agent), corpus.valid(Side::User));
     let now = UnixTime::from_secs(NOW_SECS);
     let mut authenticator = Authenticator::new(64);

@@ -71,7 +71,7 @@ fn trust(corpus: &Corpus) -> Trust {
         servers: None,
         clients: Vec::new(),
     };
-    Trust::new(1, vec![issuer], vec![agent], &[]).unwrap()
+    Trust::new(1, vec![issuer], vec![agent]).unwrap()
 }
 
 /// The steps that may refuse a case of a group.

@@ -18,7 +18,7 @@ use portreeve_core::snapshot::{Eras, Front, Server, Snapshot};
 use super::keys::{self, Role};
 use super::{AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, embedded, read, read_text};
 
-/// Everything a decision reads, as the first generation.
+/// Everything a decision reads, as the first generation. Revocations are not configuration: none is in it.
 ///
 /// # Errors
 /// Everything that is wrong in the files the configuration names.
@@ -33,10 +33,11 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
     };
     Ok(Snapshot {
         generation: trust.generation,
-        trust,
-        policies,
-        catalog,
-        minter,
+        trust: Arc::new(trust),
+        denylist: Arc::default(),
+        policies: Arc::new(policies),
+        catalog: Arc::new(catalog),
+        minter: Arc::new(minter),
         servers: config.servers.iter().map(server).collect(),
         front: front(config),
     })
@@ -67,7 +68,7 @@ pub fn trust(config: &Config) -> Result<Trust, Vec<Diagnostic>> {
         return Err(faults);
     }
     let agents = config.agents.iter().map(agent).collect();
-    Trust::new(1, issuers, agents, &[]).map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])
+    Trust::new(1, issuers, agents).map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])
 }
 
 /// The issuers of other parties, with their keys.

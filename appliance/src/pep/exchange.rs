@@ -23,7 +23,7 @@ use super::connection::{Connection, Over};
 use crate::shard::Shard;
 use crate::upstream::{Exchange, UpstreamError};
 
-/// How often an open stream looks whether it may go on.
+/// How often an exchange looks whether it may go on, besides when it is told to.
 const WATCH: Duration = Duration::from_millis(500);
 /// How long an open stream may be silent before the client gets a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
@@ -325,11 +325,13 @@ impl Passage<'_> {
         let shard = Rc::clone(self.shard);
         let mut waited = Duration::ZERO;
         loop {
+            let seen = shard.occasion();
             let turn = poll_fn(|cx| match future.as_mut().poll(cx) {
-                Poll::Ready(output) => Poll::Ready(Came::Answer(output)),
+                Poll::Ready(output) => Poll::Ready(Some(Came::Answer(output))),
                 Poll::Pending if self.client_left(cx) && conversation.cancelled_by_disconnect() => {
-                    Poll::Ready(Came::ClientGone)
+                    Poll::Ready(Some(Came::ClientGone))
                 }
+                Poll::Pending if shard.occasion() != seen => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
             if !shard.with_context(|context| conversation.may_continue(context)) {
@@ -340,7 +342,8 @@ impl Passage<'_> {
             }
             let wait = WATCH.min(patience.saturating_sub(waited));
             match shard.timers.deadline(wait, turn).await {
-                Ok(came) => return came,
+                Ok(Some(came)) => return came,
+                Ok(None) => {}
                 Err(_tick) => waited += wait,
             }
             if waited >= patience {

@@ -42,6 +42,8 @@ pub enum Order {
     Ask(Ask, Answer<Told>),
     /// The servers behind the gate have changed.
     Origins(Origins),
+    /// A new generation is in force: whoever waits looks whether it may go on.
+    LookAgain,
     /// Stop: running calls may take this long.
     Drain(Duration),
 }
@@ -157,6 +159,11 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
             Order::Origins(origins) => {
                 if let Some(shard) = place.borrow().upgrade() {
                     shard.set_origins(origins);
+                }
+            }
+            Order::LookAgain => {
+                if let Some(shard) = place.borrow().upgrade() {
+                    shard.look_again();
                 }
             }
         }

@@ -28,6 +28,11 @@ impl Signal {
     /// Raises it: all work under it ends at its next turn, which is now due.
     pub fn raise(&self) {
         self.raised.set(true);
+        self.nudge();
+    }
+
+    /// Gives all work under it a turn.
+    pub fn nudge(&self) {
         for waker in self.working.borrow().values() {
             waker.wake_by_ref();
         }

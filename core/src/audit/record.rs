@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use ring::digest::SHA256;
 
-use super::text::{hex, printable, timestamp};
+use super::text::{hex, printable};
 use crate::identity::Principal;
 use crate::json::write::ObjectWriter;
 use crate::limits::AUDIT_POLICIES_MAX;
@@ -224,8 +224,8 @@ impl Gap {
     pub fn new(time: UnixTime, lost: u64, since: UnixTime) -> Self {
         let mut out = Vec::with_capacity(128);
         let mut object = ObjectWriter::new(&mut out);
-        object.string("kind", "gap").string("time", &timestamp(time));
-        object.number_u64("lost", lost).string("since", &timestamp(since));
+        object.string("kind", "gap").string("time", &time.to_string());
+        object.number_u64("lost", lost).string("since", &since.to_string());
         object.finish();
         Self(Record(out))
     }
@@ -249,7 +249,7 @@ fn render(kind: &str, facts: &Facts<'_>, fill: impl FnOnce(&mut ObjectWriter<'_>
     let mut object = ObjectWriter::new(&mut out);
     object
         .string("kind", kind)
-        .string("time", &timestamp(facts.time))
+        .string("time", &facts.time.to_string())
         .string("request", &printable(facts.request));
     outside(&mut object, "trace", facts.trace);
     object.number_u64("generation", facts.generation);

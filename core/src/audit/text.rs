@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::limits::AUDIT_TEXT_BYTES_MAX;
-use crate::time::UnixTime;
 
 /// `text` itself where it is short and plain; else cut, with what acts replaced by its code point.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
@@ -41,35 +40,6 @@ pub(super) fn hex(bytes: &[u8; 32]) -> String {
     })
 }
 
-/// `2026-11-20T23:30:16.123Z` (RFC 3339).
-pub(super) fn timestamp(time: UnixTime) -> String {
-    let (days, second) = (time.secs() / 86_400, time.secs() % 86_400);
-    let (year, month, day) = civil(days);
-    let (hours, minutes, seconds) = (second / 3_600, second / 60 % 60, second % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z",
-        time.millis() % 1_000
-    )
-}
-
-/// Year, month and day of a number of days since 1970-01-01, proleptic Gregorian.
-///
-/// Counts from 0000-03-01, so that the leap day is the last of its year and a month is a linear function of the day.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -92,24 +62,6 @@ mod tests {
         let long = "é".repeat(AUDIT_TEXT_BYTES_MAX);
         let cut = printable(&long);
         assert!(cut.ends_with(&format!("é<{AUDIT_TEXT_BYTES_MAX} bytes cut>")));
-    }
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        assert_eq!(timestamp(UnixTime::from_millis(0)), "1970-01-01T00:00:00.000Z");
-        assert_eq!(
-            timestamp(UnixTime::from_millis(951_782_399_999)),
-            "2000-02-28T23:59:59.999Z"
-        );
-        assert_eq!(timestamp(UnixTime::from_secs(951_782_400)), "2000-02-29T00:00:00.000Z");
-        assert_eq!(
-            timestamp(UnixTime::from_secs(1_709_251_200)),
-            "2024-03-01T00:00:00.000Z"
-        );
-        assert_eq!(
-            timestamp(UnixTime::from_secs(4_102_444_799)),
-            "2099-12-31T23:59:59.000Z"
-        );
     }
 
     proptest! {

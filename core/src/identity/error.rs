@@ -91,6 +91,10 @@ pub enum Fault {
     AgentRevoked,
     /// The user is revoked.
     UserRevoked,
+    /// This agent may no longer act for this user.
+    DelegationRevoked,
+    /// This very token is revoked.
+    TokenRevoked,
     /// The token is bound to a key (`cnf`), and possession of it cannot be proved here.
     SenderConstrained,
     /// The `DPoP` scheme, which belongs to bound tokens.
@@ -156,7 +160,11 @@ impl Fault {
             | Self::MayAct
             | Self::AuthFacts => "claims",
             Self::AgentUnknown => "agent_unknown",
-            Self::AgentSuspended | Self::AgentRevoked | Self::UserRevoked => "revoked",
+            Self::AgentSuspended
+            | Self::AgentRevoked
+            | Self::UserRevoked
+            | Self::DelegationRevoked
+            | Self::TokenRevoked => "revoked",
             Self::SenderConstrained | Self::ProofScheme => "pop",
             Self::Unlinked | Self::MayActOther | Self::AlreadyDelegated => "link",
         }
@@ -180,7 +188,6 @@ impl Fault {
                 | Self::AgentUnknown
                 | Self::AgentSuspended
                 | Self::AgentRevoked
-                | Self::UserRevoked
                 | Self::SenderConstrained
         )
     }
@@ -231,6 +238,8 @@ impl fmt::Display for Fault {
             Self::AgentSuspended => "the agent is suspended",
             Self::AgentRevoked => "the agent is revoked",
             Self::UserRevoked => "the user is revoked",
+            Self::DelegationRevoked => "the agent may no longer act for this user",
+            Self::TokenRevoked => "this token is revoked",
             Self::SenderConstrained => "bound to a key whose possession cannot be proved here",
             Self::ProofScheme => "the DPoP scheme is not supported",
             Self::Unlinked => "nothing links the user to this agent",

@@ -77,7 +77,7 @@ impl Gate {
     fn new() -> Self {
         let corpus = corpus(TOWN);
         let agents = vec![registered("clerk-bot", "town", Corpus::AGENT)];
-        let trust = Trust::new(1, vec![issuer("town", TOWN, &corpus)], agents, &[]).unwrap();
+        let trust = Trust::new(1, vec![issuer("town", TOWN, &corpus)], agents).unwrap();
         Self::with(corpus, trust)
     }
 
@@ -103,9 +103,9 @@ impl Gate {
         self.identify(&agent, Some(&user))
     }
 
-    fn trusting(&mut self, generation: u64, agent: RegisteredAgent, revoked: &[RevokedUser]) {
+    fn trusting(&mut self, generation: u64, agent: RegisteredAgent) {
         let issuers = vec![issuer("town", TOWN, &self.corpus)];
-        self.trust = Trust::new(generation, issuers, vec![agent], revoked).unwrap();
+        self.trust = Trust::new(generation, issuers, vec![agent]).unwrap();
     }
 }
 
@@ -216,7 +216,7 @@ fn a_delegated_token_needs_an_issuer_of_users_and_a_registered_actor() {
     let mut town = issuer("town", TOWN, &gate.corpus);
     town.roles.user = false;
     let agents = vec![registered("clerk-bot", "town", Corpus::AGENT)];
-    gate.trust = Trust::new(2, vec![town], agents, &[]).unwrap();
+    gate.trust = Trust::new(2, vec![town], agents).unwrap();
     let token = gate.corpus.token(AgentSide, delegated(json!({"sub": Corpus::AGENT})));
     assert_eq!(fault(gate.identify(&token, None)), (Side::Pair, Fault::Issuer));
 }
@@ -254,7 +254,7 @@ fn across(clients: Vec<AgentClient>, unlinked: &[&str], user_claims: Value) -> R
     agent.clients = clients;
     let mut foreign = issuer("abroad", ABROAD, &abroad);
     foreign.allow_unlinked_with = unlinked.iter().map(|&name| name.to_owned()).collect();
-    let trust = Trust::new(1, vec![issuer("town", TOWN, &town), foreign], vec![agent], &[]).unwrap();
+    let trust = Trust::new(1, vec![issuer("town", TOWN, &town), foreign], vec![agent]).unwrap();
     let (agent, user) = (town.valid(AgentSide), abroad.token(UserSide, user_claims));
     Gate::with(town, trust)
         .identify(&agent, Some(&user))
@@ -307,24 +307,13 @@ fn neither_token_passes_in_the_place_of_the_other() {
 }
 
 #[test]
-fn revocation_reaches_what_was_cached() {
+fn suspension_reaches_what_was_cached() {
     let mut gate = Gate::new();
     let (agent, user) = (gate.corpus.valid(AgentSide), gate.corpus.valid(UserSide));
     let principal = gate.identify(&agent, Some(&user)).unwrap();
     assert!(gate.trust.still_holds(&principal));
 
     let active = registered("clerk-bot", "town", Corpus::AGENT);
-    let revoked = RevokedUser {
-        issuer: "town".to_owned(),
-        user: Corpus::USER.to_owned(),
-    };
-    gate.trusting(2, active.clone(), &[revoked]);
-    assert!(!gate.trust.still_holds(&principal));
-    assert_eq!(
-        fault(gate.identify(&agent, Some(&user))),
-        (Side::User, Fault::UserRevoked)
-    );
-
     for (generation, state, expected) in [
         (3, AgentState::Suspended, Fault::AgentSuspended),
         (4, AgentState::Revoked, Fault::AgentRevoked),
@@ -335,13 +324,77 @@ fn revocation_reaches_what_was_cached() {
                 state,
                 ..active.clone()
             },
-            &[],
         );
         assert!(!gate.trust.still_holds(&principal));
         assert_eq!(fault(gate.identify(&agent, Some(&user))), (Side::Agent, expected));
     }
-    gate.trusting(5, active, &[]);
+    gate.trusting(5, active);
     assert!(gate.identify(&agent, Some(&user)).is_ok());
+}
+
+#[test]
+fn whatever_is_shut_off_is_refused_by_name_and_nothing_else_is() {
+    let mut gate = Gate::new();
+    let agent = gate.corpus.token(AgentSide, json!({"jti": "a-1"}));
+    let user = gate.corpus.token(UserSide, json!({"jti": "u-1"}));
+    let principal = gate.identify(&agent, Some(&user)).unwrap();
+    let text = str::to_owned;
+    let of = |agent: &str, issuer: &str, user: &str| Revocation::Delegation {
+        agent: text(agent),
+        issuer: text(issuer),
+        user: text(user),
+    };
+    let name = |agent: &str| Revocation::Agent { agent: text(agent) };
+    let person = |issuer: &str, user: &str| Revocation::User {
+        issuer: text(issuer),
+        user: text(user),
+    };
+    let token = |issuer: &str, id: &str| Revocation::Token {
+        issuer: text(issuer),
+        id: text(id),
+    };
+    for (revocation, expected) in [
+        (name("clerk-bot"), Some((Side::Agent, Fault::AgentRevoked))),
+        (person(TOWN, Corpus::USER), Some((Side::User, Fault::UserRevoked))),
+        (token(TOWN, "a-1"), Some((Side::Agent, Fault::TokenRevoked))),
+        (token(TOWN, "u-1"), Some((Side::User, Fault::TokenRevoked))),
+        (
+            of("clerk-bot", TOWN, Corpus::USER),
+            Some((Side::Pair, Fault::DelegationRevoked)),
+        ),
+        (name("clerk-bot "), None),
+        (name(Corpus::USER), None),
+        (person(ABROAD, Corpus::USER), None),
+        (person(TOWN, "clerk-bot"), None),
+        (token(ABROAD, "u-1"), None),
+        (token(TOWN, ""), None),
+        (of("other-bot", TOWN, Corpus::USER), None),
+        (of("clerk-bot", ABROAD, Corpus::USER), None),
+        (of("clerk-bot", TOWN, "somebody"), None),
+        (
+            Revocation::Server {
+                server: text("clerk-bot"),
+            },
+            None,
+        ),
+    ] {
+        let list = Denylist::new([&revocation]).unwrap();
+        let found = list.check(&principal).err().map(|error| (error.who(), error.fault()));
+        assert_eq!(found, expected, "{revocation:?}");
+    }
+    assert!(Denylist::default().check(&principal).is_ok());
+    let closed = Denylist::new([&Revocation::Server { server: text("ledger") }]).unwrap();
+    assert_eq!((closed.closes("ledger"), closed.closes("ledger2")), (true, false));
+}
+
+#[test]
+fn a_denylist_has_a_maximum() {
+    let one = Revocation::Server {
+        server: "ledger".to_owned(),
+    };
+    let many = |count| Denylist::new(core::iter::repeat_n(&one, count)).map(|_| ());
+    assert_eq!(many(crate::limits::REVOCATIONS_MAX), Ok(()));
+    assert_eq!(many(crate::limits::REVOCATIONS_MAX + 1), Err(DenylistFull));
 }
 
 #[test]
@@ -374,7 +427,7 @@ fn a_forged_token_is_refused_from_memory_for_a_while() {
         fault(gate.identify(&stranger, Some(&user))),
         (Side::Agent, Fault::Signature)
     );
-    gate.trusting(2, registered("clerk-bot", "town", Corpus::AGENT), &[]);
+    gate.trusting(2, registered("clerk-bot", "town", Corpus::AGENT));
     assert_eq!(
         fault(gate.identify(&stranger, Some(&user))),
         (Side::Agent, Fault::Signature)
@@ -409,10 +462,10 @@ fn a_registration_limits_the_servers() {
     assert!(!gate.trust.may_use("stranger", "ledger"));
     let mut agent = registered("clerk-bot", "town", Corpus::AGENT);
     agent.servers = Some(vec!["mail".to_owned()]);
-    gate.trusting(2, agent.clone(), &[]);
+    gate.trusting(2, agent.clone());
     assert!(gate.trust.may_use("clerk-bot", "mail") && !gate.trust.may_use("clerk-bot", "ledger"));
     agent.state = AgentState::Suspended;
-    gate.trusting(3, agent, &[]);
+    gate.trusting(3, agent);
     assert!(!gate.trust.may_use("clerk-bot", "mail"));
 }
 
@@ -421,7 +474,7 @@ fn an_ambiguous_configuration_of_trust_is_refused() {
     let corpus = corpus(TOWN);
     let town = || issuer("town", TOWN, &corpus);
     let bot = |name: &str, subject: &str| registered(name, "town", subject);
-    let build = |issuers, agents| Trust::new(1, issuers, agents, &[]).map(|_| ());
+    let build = |issuers, agents| Trust::new(1, issuers, agents).map(|_| ());
     let name = || "town".to_owned();
 
     let changed = |change: fn(&mut Issuer)| {

@@ -140,7 +140,7 @@ impl Verified {
         }
     }
 
-    /// Refuses agents that are not registered and active, users that are revoked, and agents that pose as users.
+    /// Refuses agents that are not registered and active, and agents that pose as users.
     fn refuse_withdrawn(&self, side: Side, trust: &Trust) -> Result<(), Fault> {
         if side == Side::Agent {
             let (iss, subject) = self.agent();
@@ -151,13 +151,9 @@ impl Verified {
                 Some(AgentState::Active) => {}
             }
         }
-        if side == Side::User || self.is_delegated() {
-            if trust.agent(&self.issuer, &self.subject).is_some() {
-                return Err(Fault::SubjectIsAgent);
-            }
-            if trust.is_revoked(&self.issuer, &self.subject) {
-                return Err(Fault::UserRevoked);
-            }
+        let names_user = side == Side::User || self.is_delegated();
+        if names_user && trust.agent(&self.issuer, &self.subject).is_some() {
+            return Err(Fault::SubjectIsAgent);
         }
         Ok(())
     }

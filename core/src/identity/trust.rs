@@ -1,17 +1,15 @@
-//! Whom the gate believes: issuer profiles, registered agents, revoked users. One immutable value per generation.
+//! Whom the gate believes: issuer profiles and registered agents. One immutable value per generation.
 //!
 //! Must never be changed in place: a new generation is built and published, and every cache follows its number.
 
 use core::fmt;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 use super::Issuer;
 use super::Principal;
 use super::Side;
 use crate::limits::AGENTS_MAX;
 use crate::limits::ISSUERS_MAX;
-use crate::limits::REVOKED_USERS_MAX;
 use crate::limits::TOKEN_LEEWAY_MAX;
 use crate::limits::TOKEN_LIFETIME_MAX;
 
@@ -27,8 +25,6 @@ pub struct Trust {
     by_subject: BTreeMap<String, BTreeMap<String, usize>>,
     /// Name → index into `agents`.
     by_name: BTreeMap<String, usize>,
-    /// Exact `iss` → user ids.
-    revoked: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// An agent that may call. An agent that is not registered may not.
@@ -70,19 +66,10 @@ pub enum AgentState {
     Revoked,
 }
 
-/// A user whose tokens are refused although they verify.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevokedUser {
-    /// The name of the issuer profile.
-    pub issuer: String,
-    /// The user's id at that issuer.
-    pub user: String,
-}
-
 /// Why a configuration of trust is refused. Each names the profile or agent at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustError {
-    /// More issuers, agents or revoked users than [`crate::limits`] allows.
+    /// More issuers or agents than [`crate::limits`] allows.
     TooMany,
     /// Two issuer profiles have this name.
     IssuerName(String),
@@ -106,13 +93,8 @@ impl Trust {
     /// # Errors
     ///
     /// The first [`TrustError`] found.
-    pub fn new(
-        generation: u64,
-        issuers: Vec<Issuer>,
-        agents: Vec<RegisteredAgent>,
-        revoked_users: &[RevokedUser],
-    ) -> Result<Self, TrustError> {
-        if issuers.len() > ISSUERS_MAX || agents.len() > AGENTS_MAX || revoked_users.len() > REVOKED_USERS_MAX {
+    pub fn new(generation: u64, issuers: Vec<Issuer>, agents: Vec<RegisteredAgent>) -> Result<Self, TrustError> {
+        if issuers.len() > ISSUERS_MAX || agents.len() > AGENTS_MAX {
             return Err(TrustError::TooMany);
         }
         let mut trust = Self {
@@ -125,10 +107,6 @@ impl Trust {
         trust.refuse_unknown_pairs()?;
         for agent in agents {
             trust.add_agent(agent)?;
-        }
-        for RevokedUser { issuer, user } in revoked_users {
-            let iss = trust.profile(issuer, |profile| profile.roles.user)?.issuer.clone();
-            trust.revoked.entry(iss).or_default().insert(user.clone());
         }
         Ok(trust)
     }
@@ -213,7 +191,7 @@ impl Trust {
     }
 
     /// Whether what this principal was built on is still so: both issuers known for their roles, the agent registered
-    /// and active, the user not revoked. For streams that outlive a generation.
+    /// and active. For streams that outlive a generation.
     #[must_use]
     pub fn still_holds(&self, principal: &Principal) -> bool {
         let (user, agent) = (principal.user(), principal.agent());
@@ -221,7 +199,6 @@ impl Trust {
         self.issuer(user.issuer(), Side::User).is_some()
             && self.issuer(agent.issuer(), Side::Agent).is_some()
             && registered.is_some_and(|now| now.state == AgentState::Active && now.name == agent.name())
-            && !self.is_revoked(user.issuer(), user.id())
     }
 
     /// The profile for tokens with this `iss` on that side.
@@ -241,17 +218,12 @@ impl Trust {
         let index = *self.by_subject.get(iss)?.get(subject)?;
         self.agents.get(index)
     }
-
-    /// Whether that user's tokens are refused.
-    pub(super) fn is_revoked(&self, iss: &str, user: &str) -> bool {
-        self.revoked.get(iss).is_some_and(|users| users.contains(user))
-    }
 }
 
 impl fmt::Display for TrustError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany => f.write_str("too many issuers, agents or revoked users"),
+            Self::TooMany => f.write_str("too many issuers or agents"),
             Self::IssuerName(name) => write!(f, "two issuers are named {name:?}"),
             Self::IssuerRole(name) => write!(f, "issuer {name:?} repeats the iss and role of another one"),
             Self::IssuerEmpty(name) => write!(f, "issuer {name:?} needs a role, a typ, an algorithm and an audience"),

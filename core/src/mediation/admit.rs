@@ -161,12 +161,14 @@ fn identify(
             .authenticate(&shown, &snapshot.trust, &mut bench.scratch, context.now)
     });
     call.split.identity_us = micros((context.ticks)().saturating_sub(begun));
-    let principal = verified.map_err(|error| Refusal::Identity {
+    let challenge = |error| Refusal::Identity {
         error,
         metadata: door::metadata_url(server, snapshot),
-    })?;
+    };
+    let principal = verified.map_err(challenge)?;
     call.known_as(&principal);
-    if !snapshot.trust.may_use(principal.agent().name(), &server.name) {
+    snapshot.denylist.check(&principal).map_err(challenge)?;
+    if !snapshot.may_use(&principal, server) {
         return Err(Refusal::Server);
     }
     Ok(principal)

@@ -258,11 +258,12 @@ impl Conversation {
     /// Checked on every open stream: a stream outlives the request that was decided, revocation must not.
     #[must_use]
     pub fn may_continue(&self, context: &Context<'_>) -> bool {
-        let trust = &context.snapshot.trust;
-        let reachable = self.call.server().is_some_and(|server| {
-            context.snapshot.server(server).is_some() && trust.may_use(self.principal.agent().name(), server)
-        });
-        context.now < self.principal.expires() && reachable && trust.still_holds(&self.principal)
+        let snapshot = context.snapshot;
+        let server = self.call.server().and_then(|name| snapshot.server(name));
+        context.now < self.principal.expires()
+            && server.is_some_and(|server| snapshot.may_use(&self.principal, server))
+            && snapshot.trust.still_holds(&self.principal)
+            && snapshot.denylist.check(&self.principal).is_ok()
     }
 
     /// Reads the upstream's head and says how its body is treated.
