@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod init;
+mod revoke;
 mod serve;
 mod token;
 
@@ -48,6 +49,10 @@ enum Command {
     Serve(ConfigFile),
     Token(token::Options),
     Init(init::Options),
+    Revoke(revoke::Revoke),
+    Restore(revoke::Restore),
+    /// List what is shut off, since when, by whom and why.
+    Revocations(ConfigFile),
 }
 
 #[derive(Args, Debug)]
@@ -110,6 +115,9 @@ pub fn run() -> ExitCode {
         Command::Serve(file) => serve::run(&file.config),
         Command::Token(options) => token::run(&options),
         Command::Init(options) => init::run(&options),
+        Command::Revoke(options) => revoke::revoke(&options),
+        Command::Restore(options) => revoke::restore(&options),
+        Command::Revocations(file) => revoke::list(&file.config),
     };
     match done.and_then(|text| say(&text)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,12 +4,16 @@
 //! last good one in force and says so loudly; what cannot change while running is named, not ignored.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 
+use crate::admin::revocations::Revocations;
+use crate::admin::{Admin, AdminError};
 use crate::boot::{BootError, Gate};
 use crate::config::{self, Config, Diagnostic, publish};
 use crate::say;
@@ -17,8 +21,15 @@ use crate::say;
 /// How long the files must be quiet before they are read: editors and git write in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
 
+/// Orders that wait while one is carried out; who brings more waits too.
+const ORDERS: usize = 16;
+
 /// Files that never are quiet are read after this long all the same.
 const LATEST: Duration = Duration::from_secs(2);
+
+mod desk;
+
+use desk::Desk;
 
 /// Why serving ended badly.
 #[derive(Debug)]
@@ -27,6 +38,8 @@ pub enum ServeError {
     Config(Vec<Diagnostic>),
     /// The gate did not start.
     Boot(BootError),
+    /// The admin API cannot be offered.
+    Admin(AdminError),
     /// Signals or file changes cannot be received.
     Control(String),
 }
@@ -36,33 +49,62 @@ pub enum ServeError {
 /// # Errors
 /// The gate did not start; once it runs, only a signal ends it.
 pub fn serve(config: Config) -> Result<(), ServeError> {
-    let snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
+    let control = |error: std::io::Error| ServeError::Control(error.to_string());
+    let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
+    let revocations = Revocations::load(&config.gate.state_dir).map_err(|fault| ServeError::Config(vec![fault]))?;
+    snapshot.denylist = revocations.denylist().map(Arc::new).unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(control)?;
+    let inside = runtime.enter();
+    // Before the first shard: of two gates on one state directory the second must not begin.
+    let admin = Admin::open(&config.gate.state_dir).map_err(ServeError::Admin)?;
+    drop(inside);
     let gate = Gate::start(&config, snapshot).map_err(ServeError::Boot)?;
     say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));
-    let run = || -> std::io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(attend(&gate, config))
-    };
-    let attended = run().map_err(|error| ServeError::Control(error.to_string()));
+    let attended = runtime
+        .block_on(attend(&gate, config, &admin, revocations))
+        .map_err(control);
     say::notice("stopping: no new connections, running calls may finish");
     gate.stop();
     say::notice("stopped");
     attended
 }
 
-/// Reacts to signals and changed files until told to stop.
-async fn attend(gate: &Gate, mut config: Config) -> std::io::Result<()> {
+/// Reacts to signals, changed files and orders until told to stop.
+async fn attend(gate: &Gate, mut config: Config, admin: &Admin, revocations: Revocations) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let (mut changes, _watcher) = watch(&config).map_err(std::io::Error::other)?;
+    let hangup = signal(SignalKind::hangup())?;
+    let (changes, _watcher) = watch(&config).map_err(std::io::Error::other)?;
+    let mut settled = settled(changes, hangup);
+    let mut desk = Desk { gate, revocations };
+    let (give, mut orders) = channel(ORDERS);
+    let mut serving = pin!(admin.serve(give));
     loop {
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            () = changed(&mut changes, &mut hangup) => reload(gate, &mut config),
+            Some(()) = settled.recv() => reload(gate, &mut config),
+            Some(order) = orders.recv() => desk.carry_out(order),
+            never = &mut serving => match never {},
         }
     }
+}
+
+/// One message per change. A task of its own: an order that comes meanwhile must not make it forget one.
+fn settled(mut changes: Receiver<()>, mut hangup: Signal) -> Receiver<()> {
+    let (tell, settled) = channel(1);
+    tokio::spawn(async move {
+        loop {
+            changed(&mut changes, &mut hangup).await;
+            if tell.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    settled
 }
 
 /// Returns after a change (or SIGHUP), once the files have been quiet for [`SETTLE`].

@@ -2,6 +2,7 @@
 //!
 //! The data plane runs on one executor per core, the control plane on one thread beside them.
 
+pub mod admin;
 pub mod audit;
 pub mod boot;
 pub mod cli;

@@ -13,6 +13,7 @@ pub(super) fn run(path: &Path) -> Result<String, Failure> {
     control::serve(config).map_err(|error| match error {
         ServeError::Config(faults) => Failure::Configuration(faults),
         ServeError::Boot(error) => Failure::Other(error.to_string()),
+        ServeError::Admin(error) => Failure::Other(error.to_string()),
         ServeError::Control(reason) => Failure::Other(reason),
     })?;
     Ok(String::new())

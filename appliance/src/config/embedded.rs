@@ -17,8 +17,9 @@ use portreeve_core::time::UnixTime;
 use super::{Agent, Config, EMBEDDED, Embedded};
 
 /// The profile that agents of the embedded issuer belong to.
-pub(super) const AGENT_PROFILE: &str = EMBEDDED;
-const USER_PROFILE: &str = "embedded-users";
+pub const AGENT_PROFILE: &str = EMBEDDED;
+/// The profile that users of the embedded issuer belong to.
+pub const USER_PROFILE: &str = "embedded-users";
 const AGENT_TYPE: &str = "at+jwt";
 const USER_TYPE: &str = "user-assertion+jwt";
 
@@ -121,11 +122,15 @@ pub(super) fn profiles(config: &Config, embedded: &Embedded, key: &SigningKey) -
     ])
 }
 
-fn agent_issuer(gate: &str) -> String {
+/// The exact `iss` of agent tokens.
+#[must_use]
+pub fn agent_issuer(gate: &str) -> String {
     format!("{gate}/embedded/agents")
 }
 
-fn user_issuer(gate: &str) -> String {
+/// The exact `iss` of user assertions.
+#[must_use]
+pub fn user_issuer(gate: &str) -> String {
     format!("{gate}/embedded/users")
 }
 

@@ -10,7 +10,7 @@ mod issuer;
 mod sockets;
 mod upstream;
 
-pub(crate) use client::{Response, modern_call, modern_headers, read_response};
+pub(crate) use client::{Response, Wire, modern_call, modern_headers, read_one, read_response};
 pub(crate) use gate::{Gate, PERMIT_CLERKS};
 pub(crate) use issuer::{Issuer, claims};
 pub(crate) use upstream::{Upstream, body_of, json_response};

@@ -121,7 +121,10 @@ fn a_port_in_use_is_an_error_that_says_what_to_do() {
     let gate = Gate::start(&upstream, PERMIT_CLERKS);
     let file = gate.folder.path().join("portreeve.toml");
     let address = taken.local_addr().unwrap().to_string();
-    let text = fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", &address);
+    let text = fs::read_to_string(&file)
+        .unwrap()
+        .replace("127.0.0.1:0", &address)
+        .replace("\"state\"", "\"elsewhere\"");
     fs::write(&file, text).unwrap();
     let mut second = Command::new(env!("CARGO_BIN_EXE_portreeve"))
         .args(["serve", "--config"])

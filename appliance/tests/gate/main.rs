@@ -5,6 +5,7 @@ mod evidence;
 mod hazards;
 mod kit;
 mod lifecycle;
+mod revocation;
 mod secrets;
 mod sessions;
 mod streams;

@@ -71,7 +71,15 @@ impl Response {
     }
 }
 
+/// Reads one response, and ends the client's side.
 pub(crate) fn read_response(stream: &mut Wire) -> Response {
+    let response = read_one(stream);
+    let _ = stream.shutdown(Shutdown::Write);
+    response
+}
+
+/// Reads one response; the connection stays as it is. Of one without a length only the head is read.
+pub(crate) fn read_one(stream: &mut Wire) -> Response {
     let mut bytes = Vec::new();
     loop {
         if let Some(length) = complete(&bytes) {
@@ -85,7 +93,6 @@ pub(crate) fn read_response(stream: &mut Wire) -> Response {
             Err(error) => panic!("no response: {error}; so far {:?}", String::from_utf8_lossy(&bytes)),
         }
     }
-    let _ = stream.shutdown(Shutdown::Write);
     let body = body_of(&bytes).to_vec();
     let head = String::from_utf8_lossy(&bytes[..bytes.len() - body.len()]).into_owned();
     let status = head

@@ -84,25 +84,7 @@ url = "http://{}/upstream"
 
     /// Starts a gate on the configuration that `folder` holds, in front of all of `upstreams`.
     pub(crate) fn launch(folder: TempDir, upstreams: &[&Upstream]) -> Self {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(folder.path().join(LOG));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portreeve"))
-            .args(["serve", "--config"])
-            .arg(folder.path().join("portreeve.toml"))
-            .stdout(Stdio::piped())
-            .stderr(log.unwrap())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut said = BufReader::new(child.stdout.take().unwrap());
-        said.read_line(&mut line).unwrap();
-        let address = line.trim().rsplit("//").next().and_then(|address| address.parse().ok());
-        let Some(address) = address else {
-            let errors = fs::read_to_string(folder.path().join(LOG)).unwrap();
-            panic!("the gate did not start: {line}{errors}");
-        };
+        let (child, said, address) = spawn(folder.path());
         Self {
             address,
             folder,
@@ -111,6 +93,13 @@ url = "http://{}/upstream"
             servers: upstreams.iter().map(|upstream| upstream.record()).collect(),
             sent: Mutex::default(),
         }
+    }
+
+    /// Stops it as an operator would, and starts it again on the same folder; it listens elsewhere then.
+    pub(crate) fn restart(&mut self) {
+        assert!(self.stop().success());
+        self.sweep();
+        (self.child, self.said, self.address) = spawn(self.folder.path());
     }
 
     /// Sends raw bytes and reads one response. The client's side stays open until then.
@@ -199,6 +188,27 @@ impl Drop for Gate {
         }
         self.sweep();
     }
+}
+
+/// Starts the gate on the configuration in `folder`, and waits until it listens.
+fn spawn(folder: &Path) -> (Child, BufReader<ChildStdout>, SocketAddr) {
+    let log = fs::OpenOptions::new().create(true).append(true).open(folder.join(LOG));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portreeve"))
+        .args(["serve", "--config"])
+        .arg(folder.join("portreeve.toml"))
+        .stdout(Stdio::piped())
+        .stderr(log.unwrap())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    let address = line.trim().rsplit("//").next().and_then(|address| address.parse().ok());
+    let Some(address) = address else {
+        let errors = fs::read_to_string(folder.join(LOG)).unwrap();
+        panic!("the gate did not start: {line}{errors}");
+    };
+    (child, said, address)
 }
 
 fn write(folder: &Path, name: &str, text: &str) {

@@ -1,0 +1,137 @@
+//! What the admin API takes and gives, as JSON. `docs/admin-api.md` says the same in prose.
+
+use std::fmt;
+
+use portreeve_core::identity::Revocation;
+use serde::{Deserialize, Serialize};
+
+/// What is shut off: GET lists it, POST adds to it.
+pub const REVOCATIONS: &str = "/v1/revocations";
+/// POST lets something back in.
+pub const LIFT: &str = "/v1/revocations/lift";
+
+/// What can be shut off. Issuers are exact `iss` values.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum What {
+    /// An agent, for every user.
+    Agent {
+        /// Its registered name.
+        agent: String,
+    },
+    /// A user, through every agent.
+    User {
+        /// The user's `iss`.
+        issuer: String,
+        /// The user's id there.
+        user: String,
+    },
+    /// One agent for one user.
+    Delegation {
+        /// The agent's registered name.
+        agent: String,
+        /// The user's `iss`.
+        issuer: String,
+        /// The user's id there.
+        user: String,
+    },
+    /// One token.
+    Token {
+        /// The token's `iss`.
+        issuer: String,
+        /// The token's `jti`.
+        id: String,
+    },
+    /// A server.
+    Server {
+        /// Its registered name.
+        server: String,
+    },
+}
+
+/// Shuts something off.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    /// What.
+    pub what: What,
+    /// Why, for whoever reads the list later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Lets something back in.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lift {
+    /// What.
+    pub what: What,
+}
+
+/// Something that is shut off, since when and by whom.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// What.
+    pub what: What,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+    /// The user id of whoever did it.
+    pub by: u32,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Everything that is shut off.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Oldest first.
+    pub revocations: Vec<Entry>,
+}
+
+/// What came of an order.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// False where it was so already.
+    pub changed: bool,
+    /// The generation in force on every shard.
+    pub generation: u64,
+}
+
+/// Why it was not done.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// A sentence for a person.
+    pub error: String,
+}
+
+impl From<&What> for Revocation {
+    fn from(what: &What) -> Self {
+        match what.clone() {
+            What::Agent { agent } => Self::Agent { agent },
+            What::User { issuer, user } => Self::User { issuer, user },
+            What::Delegation { agent, issuer, user } => Self::Delegation { agent, issuer, user },
+            What::Token { issuer, id } => Self::Token { issuer, id },
+            What::Server { server } => Self::Server { server },
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent { agent } => write!(f, "agent {}", agent.escape_debug()),
+            Self::User { issuer, user } => write!(f, "user {} of {}", user.escape_debug(), issuer.escape_debug()),
+            Self::Delegation { agent, issuer, user } => write!(
+                f,
+                "agent {} for user {} of {}",
+                agent.escape_debug(),
+                user.escape_debug(),
+                issuer.escape_debug()
+            ),
+            Self::Token { issuer, id } => write!(f, "token {} of {}", id.escape_debug(), issuer.escape_debug()),
+            Self::Server { server } => write!(f, "server {}", server.escape_debug()),
+        }
+    }
+}

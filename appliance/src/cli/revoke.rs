@@ -1,0 +1,251 @@
+//! `portreeve revoke`, `restore` and `revocations`: who and what is shut off at a running gate.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use portreeve_core::time::UnixTime;
+
+use super::Failure;
+use crate::admin::client::{self, ClientError};
+use crate::admin::contract::{self, Done, Lift, Listed, What};
+use crate::config::diagnostic::did_you_mean;
+use crate::config::{self, Config, embedded};
+
+/// Shut an agent, a user, one agent for one user, a token or a server off, at once.
+///
+/// Every request that begins afterwards is refused and what is open ends; nobody's keys change, and no one else notices.
+/// It outlives restarts, until `portreeve restore`.
+#[derive(Args, Debug)]
+pub(super) struct Revoke {
+    #[command(subcommand)]
+    subject: Subject,
+    /// Why, for whoever reads `portreeve revocations`.
+    #[arg(long, value_name = "TEXT", global = true)]
+    reason: Option<String>,
+    /// The configuration of the running gate.
+    #[arg(long, value_name = "FILE", default_value = "portreeve.toml", global = true)]
+    config: PathBuf,
+}
+
+/// Let something back in that `portreeve revoke` shut off.
+#[derive(Args, Debug)]
+pub(super) struct Restore {
+    #[command(subcommand)]
+    subject: Subject,
+    /// The configuration of the running gate.
+    #[arg(long, value_name = "FILE", default_value = "portreeve.toml", global = true)]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subject {
+    /// An agent, for every user.
+    Agent {
+        /// Its name in [agents].
+        name: String,
+    },
+    /// A user, through every agent.
+    User {
+        /// The user's id at the issuer, as the audit shows it.
+        id: String,
+        #[command(flatten)]
+        issuer: IssuerName,
+    },
+    /// One agent for one user.
+    Delegation {
+        /// The agent's name in [agents].
+        agent: String,
+        /// The user's id at the issuer, as the audit shows it.
+        user: String,
+        #[command(flatten)]
+        issuer: IssuerName,
+    },
+    /// One token, an agent's or a user's.
+    Token {
+        /// Its `jti`.
+        id: String,
+        #[command(flatten)]
+        issuer: IssuerName,
+    },
+    /// A server, for everybody.
+    Server {
+        /// Its name in [servers].
+        name: String,
+    },
+}
+
+#[derive(Args, Debug)]
+struct IssuerName {
+    /// The issuer's name in [issuers], `embedded` or `embedded-users`; may be left out where there is only one.
+    #[arg(long = "issuer", value_name = "NAME")]
+    name: Option<String>,
+}
+
+pub(super) fn revoke(options: &Revoke) -> Result<String, Failure> {
+    let config = config::load(&options.config)?;
+    let what = options.subject.named(&config)?;
+    options.subject.refuse_unknown(&config)?;
+    let order = contract::Revoke {
+        what,
+        reason: options.reason.clone(),
+    };
+    let done: Done = client::ask(&config.gate.state_dir, contract::REVOCATIONS, Some(&order))?;
+    let generation = done.generation;
+    Ok(if done.changed {
+        format!("{} is shut off on every core (generation {generation})\n", order.what)
+    } else {
+        format!("{} was shut off already\n", order.what)
+    })
+}
+
+pub(super) fn restore(options: &Restore) -> Result<String, Failure> {
+    let config = config::load(&options.config)?;
+    let order = Lift {
+        what: options.subject.named(&config)?,
+    };
+    let done: Done = client::ask(&config.gate.state_dir, contract::LIFT, Some(&order))?;
+    if done.changed {
+        return Ok(format!(
+            "{} is let in again (generation {})\n",
+            order.what, done.generation
+        ));
+    }
+    Err(Failure::Other(format!(
+        "{} is not shut off\n  hint: `portreeve revocations` lists what is",
+        order.what
+    )))
+}
+
+pub(super) fn list(file: &Path) -> Result<String, Failure> {
+    let config = config::load(file)?;
+    let Listed { revocations } = client::ask(&config.gate.state_dir, contract::REVOCATIONS, None::<&()>)?;
+    if revocations.is_empty() {
+        return Ok("nothing is shut off\n".to_owned());
+    }
+    let mut out = String::new();
+    for entry in revocations {
+        let since = UnixTime::from_secs(entry.since);
+        // A string takes everything.
+        let _ = writeln!(out, "{}\n  since {since} by user id {}", entry.what, entry.by);
+        if let Some(reason) = entry.reason {
+            let _ = writeln!(out, "  {}", reason.escape_debug());
+        }
+    }
+    Ok(out)
+}
+
+impl Subject {
+    /// What this names, with the exact `iss` in the place of the issuer's name.
+    fn named(&self, config: &Config) -> Result<What, Failure> {
+        let text = str::to_owned;
+        Ok(match self {
+            Self::Agent { name } => What::Agent { agent: text(name) },
+            Self::Server { name } => What::Server { server: text(name) },
+            Self::User { id, issuer } => What::User {
+                issuer: issuer.exact(&users(config))?,
+                user: text(id),
+            },
+            Self::Delegation { agent, user, issuer } => What::Delegation {
+                agent: text(agent),
+                issuer: issuer.exact(&users(config))?,
+                user: text(user),
+            },
+            Self::Token { id, issuer } => What::Token {
+                issuer: issuer.exact(&issuers(config))?,
+                id: text(id),
+            },
+        })
+    }
+
+    /// A name that the configuration does not have is a slip of the pen, not somebody to shut off.
+    fn refuse_unknown(&self, config: &Config) -> Result<(), Failure> {
+        let (noun, name, known): (_, _, Vec<&str>) = match self {
+            Self::Agent { name } | Self::Delegation { agent: name, .. } => (
+                "agent",
+                name,
+                config.agents.iter().map(|agent| agent.name.as_str()).collect(),
+            ),
+            Self::Server { name } => (
+                "server",
+                name,
+                config.servers.iter().map(|server| server.name.as_str()).collect(),
+            ),
+            Self::User { .. } | Self::Token { .. } => return Ok(()),
+        };
+        if known.contains(&name.as_str()) {
+            return Ok(());
+        }
+        Err(unknown(noun, name, &known))
+    }
+}
+
+/// Name and exact `iss` of an issuer.
+type Named = (String, String);
+
+/// Everybody who vouches for users.
+fn users(config: &Config) -> Vec<Named> {
+    let gate = &config.gate.public_url;
+    let configured = config.issuers.iter().filter(|issuer| issuer.users);
+    let embedded = config
+        .embedded
+        .iter()
+        .map(|_| (text(embedded::USER_PROFILE), embedded::user_issuer(gate)));
+    configured
+        .map(|issuer| (issuer.name.clone(), issuer.issuer.clone()))
+        .chain(embedded)
+        .collect()
+}
+
+/// Everybody who vouches for anybody.
+fn issuers(config: &Config) -> Vec<Named> {
+    let gate = &config.gate.public_url;
+    let agents = config.issuers.iter().filter(|issuer| !issuer.users);
+    let embedded = config
+        .embedded
+        .iter()
+        .map(|_| (text(embedded::AGENT_PROFILE), embedded::agent_issuer(gate)));
+    let mut all = users(config);
+    all.extend(
+        agents
+            .map(|issuer| (issuer.name.clone(), issuer.issuer.clone()))
+            .chain(embedded),
+    );
+    all
+}
+
+impl IssuerName {
+    fn exact(&self, known: &[Named]) -> Result<String, Failure> {
+        let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+        match (&self.name, known) {
+            (None, [(_, only)]) => Ok(only.clone()),
+            (None, _) => Err(Failure::Other(format!(
+                "there is more than one issuer\n  hint: say which with --issuer: {}",
+                names.join(", ")
+            ))),
+            (Some(wanted), _) => known
+                .iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, issuer)| issuer.clone())
+                .ok_or_else(|| unknown("issuer of that kind", wanted, &names)),
+        }
+    }
+}
+
+fn text(name: &str) -> String {
+    name.to_owned()
+}
+
+fn unknown(noun: &str, name: &str, known: &[&str]) -> Failure {
+    Failure::Other(format!(
+        "there is no {noun} `{}`\n  hint: {}",
+        name.escape_debug(),
+        did_you_mean(name, known)
+    ))
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
