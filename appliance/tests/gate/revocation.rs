@@ -226,6 +226,7 @@ fn one_agent_is_shut_off_on_every_core_at_once_and_nobody_else_notices() {
 }
 
 /// Prints how long it took, counted from the start of the command.
+#[expect(clippy::print_stdout, reason = "a figure to read; no test judges it")]
 fn report(began: Instant, answered: Instant, accepted: Option<Instant>, mut ends: Vec<Instant>) {
     ends.sort();
     let since = |moment: Instant| moment.duration_since(began);
