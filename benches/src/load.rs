@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -10,16 +11,18 @@ use crate::Outcome;
 /// What the upstream answers: about 400 bytes in all, the same every time.
 const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"Parcel 114, Mill Lane: owner Edda Marsh, 0.8 acres, last assessed 2026-04-02 at 212 crowns. Two easements on record: the footpath to the weir and the mill race. No open permits. No arrears."}],"isError":false}}"#;
 
-/// Starts a server on core 1 that answers every request at once. It ends with the process.
+/// Connections the server can answer at once.
+const WORKERS: usize = 128;
+
+/// Starts a server that answers every request at once. It ends with the process. Its threads outlive connections, so
+/// that what they spent can be read afterwards.
 pub(crate) fn upstream() -> Outcome<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || answer(stream));
-        }
-    });
-    Ok(address)
+    let listener = Arc::new(TcpListener::bind("127.0.0.1:0")?);
+    for _ in 0..WORKERS {
+        let listener = Arc::clone(&listener);
+        thread::spawn(move || listener.incoming().flatten().for_each(answer));
+    }
+    Ok(listener.local_addr()?)
 }
 
 fn answer(mut stream: TcpStream) {
