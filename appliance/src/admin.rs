@@ -5,10 +5,9 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +29,8 @@ use contract::{Lift, Revoke};
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "admin.sock";
+/// Locked by the one gate that runs on a state directory.
+const LOCK: &str = "lock";
 
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS: usize = 16;
@@ -41,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Why the admin API is not there.
 #[derive(Debug)]
 pub enum AdminError {
-    /// Another gate answers on this socket.
+    /// Another gate runs on this state directory.
     Taken(PathBuf),
     /// The socket cannot be made.
     Socket(PathBuf, io::Error),
@@ -52,12 +53,12 @@ impl fmt::Display for AdminError {
         match self {
             Self::Taken(path) => write!(
                 f,
-                "another portreeve is running on this state directory: it answers on {}\n  stop it, or give this one another gate.state_dir",
+                "another portreeve is running on this state directory: it holds {}\n  stop it, or give this one another gate.state_dir",
                 path.display()
             ),
             Self::Socket(path, error) => write!(
                 f,
-                "the admin socket {} cannot be made: {error}\n  make the directory writable; a socket's path may have 107 bytes",
+                "{} cannot be made: {error}\n  make the directory writable; a socket's path may have 107 bytes",
                 path.display()
             ),
         }
@@ -119,23 +120,24 @@ impl Answer {
     }
 }
 
-/// The socket, open. Removed with the value.
+/// The socket, open, on a state directory that is this process's alone. Removed with the value.
 #[derive(Debug)]
 pub struct Admin {
     listener: UnixListener,
     path: PathBuf,
+    /// Held until the end of the value; the kernel lets go of it if the process dies.
+    _lock: File,
 }
 
 impl Admin {
-    /// Opens the socket of `state_dir`, mode 0600, in the place of one that a crashed gate left. Needs a tokio runtime.
+    /// Claims `state_dir` and opens its socket, mode 0600, in the place of one that a crashed gate left. Needs a tokio
+    /// runtime.
     ///
     /// # Errors
     /// [`AdminError`], in words with the remedy.
     pub fn open(state_dir: &Path) -> Result<Self, AdminError> {
+        let lock = claim(state_dir)?;
         let path = state_dir.join(SOCKET);
-        if StdUnixStream::connect(&path).is_ok() {
-            return Err(AdminError::Taken(path));
-        }
         let made = match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => UnixListener::bind(&path),
@@ -145,7 +147,11 @@ impl Admin {
             Ok(listener)
         });
         match secured {
-            Ok(listener) => Ok(Self { listener, path }),
+            Ok(listener) => Ok(Self {
+                listener,
+                path,
+                _lock: lock,
+            }),
             Err(error) => Err(AdminError::Socket(path, error)),
         }
     }
@@ -167,6 +173,22 @@ impl Admin {
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
+    }
+}
+
+fn claim(state_dir: &Path) -> Result<File, AdminError> {
+    let path = state_dir.join(LOCK);
+    let opened = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    let file = opened.map_err(|error| AdminError::Socket(path.clone(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AdminError::Taken(path)),
+        Err(TryLockError::Error(error)) => Err(AdminError::Socket(path, error)),
     }
 }
 

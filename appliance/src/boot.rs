@@ -3,6 +3,7 @@
 //! The only place that names all concrete parts. Everything that can be wrong with the machine (rings, port, state
 //! directory) is tried before the first shard starts, and reported in words with the remedy.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portreeve_core::audit::Record;
 use portreeve_core::identity::Denylist;
 use portreeve_core::snapshot::Snapshot;
 
@@ -71,8 +73,21 @@ pub struct Gate {
     address: SocketAddr,
     published: Arc<Published>,
     control: Control<Order>,
-    shards: Vec<shard::Handle>,
+    shards: RefCell<Vec<shard::Handle>>,
     drain: Duration,
+}
+
+/// A gate that drains.
+#[must_use = "it is quiet only after the wait"]
+pub struct Stopping(Vec<shard::Handle>);
+
+impl Stopping {
+    /// Blocks until every shard is gone.
+    pub fn wait(self) {
+        for shard in self.0 {
+            shard.join();
+        }
+    }
 }
 
 impl Gate {
@@ -111,7 +126,7 @@ impl Gate {
             address,
             published,
             control,
-            shards,
+            shards: RefCell::new(shards),
             drain: config.limits.drain_timeout,
         })
     }
@@ -123,17 +138,14 @@ impl Gate {
     }
 
     /// Puts a new configuration in force for every request that begins from now on; open streams look again.
-    ///
-    /// # Errors
-    /// A server of it cannot be resolved or trusted; the configuration in force stays.
-    pub fn publish(&self, config: &Config, snapshot: Snapshot) -> Result<u64, BootError> {
-        let origins = origins(config)?;
+    /// `origins` are those of this configuration.
+    pub fn publish(&self, config: &Config, snapshot: Snapshot, origins: &Origins) -> u64 {
         // A shard must not go on with old servers under a new configuration.
         self.tell_all(|| Order::Origins(origins.clone()));
         let snapshot = reachable_at(snapshot, self.address, config.gate.scheme());
         let generation = self.published.publish(snapshot);
         self.tell_all(|| Order::LookAgain);
-        Ok(generation)
+        generation
     }
 
     /// Shuts off what `denylist` says, and nothing else. Once this returns no shard lets any of it begin a request, and
@@ -144,6 +156,11 @@ impl Gate {
         generation
     }
 
+    /// Puts `record` into the audit of the first shard.
+    pub fn note(&self, record: &Record) {
+        self.tell(0, || Order::Note(record.clone()));
+    }
+
     /// The generation in force.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -152,19 +169,21 @@ impl Gate {
 
     fn tell_all(&self, order: impl Fn() -> Order) {
         for number in 0..self.control.shards() {
-            // A full inbox empties by itself; a shard that is gone has nothing to be told.
-            while self.control.tell(number, order()) == Err(MailError::Full) {
-                std::thread::yield_now();
-            }
+            self.tell(number, &order);
         }
     }
 
-    /// Stops: no new connections, idle ones end now, running calls may finish until the drain deadline.
-    pub fn stop(self) {
-        self.tell_all(|| Order::Drain(self.drain));
-        for shard in self.shards {
-            shard.join();
+    fn tell(&self, number: usize, order: impl Fn() -> Order) {
+        // A full inbox empties by itself; a shard that is gone has nothing to be told.
+        while self.control.tell(number, order()) == Err(MailError::Full) {
+            std::thread::yield_now();
         }
+    }
+
+    /// Begins to stop: no new connections, idle ones end now, running calls may finish until the drain deadline.
+    pub fn drain(&self) -> Stopping {
+        self.tell_all(|| Order::Drain(self.drain));
+        Stopping(self.shards.take())
     }
 }
 
@@ -205,7 +224,11 @@ fn audit_folder(config: &Config) -> Result<PathBuf, BootError> {
         .map_err(|error| BootError::State(folder, error))
 }
 
-fn origins(config: &Config) -> Result<Origins, BootError> {
+/// How each server of `config` is reached. Asks the name server, and blocks meanwhile.
+///
+/// # Errors
+/// A server that cannot be resolved or trusted.
+pub fn origins(config: &Config) -> Result<Origins, BootError> {
     let mut origins = Vec::with_capacity(config.servers.len());
     for server in &config.servers {
         let (host, port) = (server.url.host(), server.url.port());

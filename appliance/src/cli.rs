@@ -51,8 +51,7 @@ enum Command {
     Init(init::Options),
     Revoke(revoke::Revoke),
     Restore(revoke::Restore),
-    /// List what is shut off, since when, by whom and why.
-    Revocations(ConfigFile),
+    Revocations(revoke::List),
 }
 
 #[derive(Args, Debug)]
@@ -117,7 +116,7 @@ pub fn run() -> ExitCode {
         Command::Init(options) => init::run(&options),
         Command::Revoke(options) => revoke::revoke(&options),
         Command::Restore(options) => revoke::restore(&options),
-        Command::Revocations(file) => revoke::list(&file.config),
+        Command::Revocations(options) => revoke::list(&options),
     };
     match done.and_then(|text| say(&text)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -84,7 +84,7 @@ impl Gate {
 }
 
 /// The gate's own certificate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// PEM certificate chain, leaf first.
     pub certificate: PathBuf,

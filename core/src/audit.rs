@@ -1,5 +1,5 @@
 //! What happened, as records that chain: an intent before anything is sent, an outcome after, or a refusal instead. A gap
-//! stands where records were due that could not be kept.
+//! stands where records were due that could not be kept, a change where an administrator shut something off or let it back in.
 //!
 //! A record is rendered once, where its facts are known, as one JSON object; [`Chain`] then gives it its place, so that
 //! a removed, altered or reordered line shows. Nothing here writes a file; nothing is written in `Drop`.
@@ -16,6 +16,8 @@ pub use chain::Chain;
 pub use chain::Fault;
 pub use chain::verify;
 pub use record::Caller;
+pub use record::Change;
+pub use record::Changed;
 pub use record::Ending;
 pub use record::Facts;
 pub use record::Gap;

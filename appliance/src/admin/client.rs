@@ -37,7 +37,7 @@ impl fmt::Display for ClientError {
         match self {
             Self::NotRunning(path) => write!(
                 f,
-                "no gate is running on this state directory: nobody answers on {}\n  hint: start it with `portreeve serve`, or name its configuration with --config",
+                "no gate is running on this state directory: nobody answers on {}\n  hint: start it with `portreeve serve`, or say which one is meant with --config or --state-dir",
                 path.display()
             ),
             Self::Forbidden(path) => write!(
@@ -46,7 +46,10 @@ impl fmt::Display for ClientError {
                 path.display()
             ),
             Self::Refused(reason) => f.write_str(reason),
-            Self::Broken(reason) => write!(f, "the gate did not answer: {reason}"),
+            Self::Broken(reason) => write!(
+                f,
+                "the gate did not answer: {reason}\n  hint: it may be done all the same; `portreeve revocations` tells"
+            ),
         }
     }
 }

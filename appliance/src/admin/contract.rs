@@ -106,6 +106,20 @@ pub struct Failed {
     pub error: String,
 }
 
+impl What {
+    /// Every name and id in it.
+    #[must_use]
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Agent { agent } => vec![agent],
+            Self::User { issuer, user } => vec![issuer, user],
+            Self::Delegation { agent, issuer, user } => vec![agent, issuer, user],
+            Self::Token { issuer, id } => vec![issuer, id],
+            Self::Server { server } => vec![server],
+        }
+    }
+}
+
 impl From<&What> for Revocation {
     fn from(what: &What) -> Self {
         match what.clone() {

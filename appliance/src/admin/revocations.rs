@@ -3,12 +3,14 @@
 //! The file is replaced as a whole and is on the disk before an order is answered. A file that cannot be read keeps the
 //! gate from starting: forgetting a revocation would let somebody back in.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use portreeve_core::identity::{Denylist, DenylistFull, Revocation};
+use portreeve_core::limits::REVOCATIONS_MAX;
 
 use super::contract::{Entry, Listed, What};
 use crate::config::Diagnostic;
@@ -16,11 +18,36 @@ use crate::config::Diagnostic;
 /// The file's name in the state directory.
 pub const FILE: &str = "revocations.json";
 
+/// Bytes of each text of an entry: names, ids, the reason.
+const TEXT_BYTES: usize = 1_024;
+
+/// Why something is not added to the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdded {
+    /// There is no room.
+    Full,
+    /// A text is empty or too long.
+    Text,
+}
+
+impl fmt::Display for NotAdded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => write!(
+                f,
+                "it is NOT shut off: the list is full, with {REVOCATIONS_MAX} entries; restore what need not be on it"
+            ),
+            Self::Text => write!(f, "names, ids and the reason have 1 to {TEXT_BYTES} bytes each"),
+        }
+    }
+}
+
 /// The revocations in force.
 #[derive(Debug)]
 pub struct Revocations {
     path: PathBuf,
     entries: Vec<Entry>,
+    denylist: Denylist,
 }
 
 impl Revocations {
@@ -43,20 +70,13 @@ impl Revocations {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(fault(format!("cannot be read: {error}"))),
         };
-        let loaded = Self { path, entries };
-        loaded
-            .denylist()
-            .map_err(|error| Diagnostic::of_file(&loaded.path, error.to_string()))?;
-        Ok(loaded)
+        Self::of(path.clone(), entries).map_err(|error| Diagnostic::of_file(&path, error.to_string()))
     }
 
     /// What the data plane asks.
-    ///
-    /// # Errors
-    /// There are too many.
-    pub fn denylist(&self) -> Result<Denylist, DenylistFull> {
-        let revocations: Vec<Revocation> = self.entries.iter().map(|entry| Revocation::from(&entry.what)).collect();
-        Denylist::new(&revocations)
+    #[must_use]
+    pub fn denylist(&self) -> Denylist {
+        self.denylist.clone()
     }
 
     /// Oldest first.
@@ -74,31 +94,42 @@ impl Revocations {
     }
 
     /// The list with `entry` in it, not kept yet.
-    #[must_use]
-    pub fn with(&self, entry: Entry) -> Self {
+    ///
+    /// # Errors
+    /// [`NotAdded`].
+    pub fn with(&self, entry: Entry) -> Result<Self, NotAdded> {
+        let texts = entry.what.texts().into_iter().chain(entry.reason.as_deref());
+        if texts.into_iter().any(|text| text.is_empty() || text.len() > TEXT_BYTES) {
+            return Err(NotAdded::Text);
+        }
         let mut entries = self.entries.clone();
         entries.push(entry);
-        self.of(entries)
+        Self::of(self.path.clone(), entries).map_err(|DenylistFull| NotAdded::Full)
     }
 
     /// The list without `what`, not kept yet.
-    #[must_use]
-    pub fn without(&self, what: &What) -> Self {
+    ///
+    /// # Errors
+    /// None in practice: it is no longer than before.
+    pub fn without(&self, what: &What) -> Result<Self, DenylistFull> {
         let others = self.entries.iter().filter(|entry| entry.what != *what);
-        self.of(others.cloned().collect())
+        Self::of(self.path.clone(), others.cloned().collect())
     }
 
-    fn of(&self, entries: Vec<Entry>) -> Self {
-        Self {
-            path: self.path.clone(),
+    fn of(path: PathBuf, entries: Vec<Entry>) -> Result<Self, DenylistFull> {
+        let revocations: Vec<Revocation> = entries.iter().map(|entry| Revocation::from(&entry.what)).collect();
+        let denylist = Denylist::new(&revocations)?;
+        Ok(Self {
+            path,
             entries,
-        }
+            denylist,
+        })
     }
 
     /// Puts the list on the disk.
     ///
     /// # Errors
-    /// What the file system says; the old file is then still whole.
+    /// What the file system says. Either list may be on the disk then, but whole.
     pub fn keep(&self) -> io::Result<()> {
         let next = self.path.with_extension("json.next");
         let mut text = serde_json::to_vec_pretty(&self.list())?;

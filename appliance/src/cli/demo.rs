@@ -7,7 +7,7 @@ use clap::Args;
 use portreeve_core::snapshot::Snapshot;
 
 use super::Failure;
-use crate::boot::Gate;
+use crate::boot::{self, Gate};
 use crate::config::Config;
 use crate::demo;
 use crate::demo::stage::RunningGate;
@@ -40,12 +40,12 @@ impl RunningGate for Gate {
     }
 
     fn publish(&self, config: &Config, snapshot: Snapshot) -> Result<(), String> {
-        Self::publish(self, config, snapshot)
-            .map(|_generation| ())
-            .map_err(|error| error.to_string())
+        let origins = boot::origins(config).map_err(|error| error.to_string())?;
+        Self::publish(self, config, snapshot, &origins);
+        Ok(())
     }
 
     fn stop(self: Box<Self>) {
-        Self::stop(*self);
+        self.drain().wait();
     }
 }

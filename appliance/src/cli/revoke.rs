@@ -1,7 +1,7 @@
 //! `portreeve revoke`, `restore` and `revocations`: who and what is shut off at a running gate.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use portreeve_core::time::UnixTime;
@@ -23,9 +23,8 @@ pub(super) struct Revoke {
     /// Why, for whoever reads `portreeve revocations`.
     #[arg(long, value_name = "TEXT", global = true)]
     reason: Option<String>,
-    /// The configuration of the running gate.
-    #[arg(long, value_name = "FILE", default_value = "portreeve.toml", global = true)]
-    config: PathBuf,
+    #[command(flatten)]
+    gate: RunningGate,
 }
 
 /// Let something back in that `portreeve revoke` shut off.
@@ -33,9 +32,38 @@ pub(super) struct Revoke {
 pub(super) struct Restore {
     #[command(subcommand)]
     subject: Subject,
+    #[command(flatten)]
+    gate: RunningGate,
+}
+
+/// List what is shut off, since when, by whom and why.
+#[derive(Args, Debug)]
+pub(super) struct List {
+    #[command(flatten)]
+    gate: RunningGate,
+}
+
+/// Which gate is meant.
+#[derive(Args, Debug)]
+struct RunningGate {
     /// The configuration of the running gate.
     #[arg(long, value_name = "FILE", default_value = "portreeve.toml", global = true)]
     config: PathBuf,
+    /// The state directory of the running gate, where its configuration cannot be read; names are then not checked, and
+    /// --issuer is the exact `iss`.
+    #[arg(long, value_name = "DIR", global = true)]
+    state_dir: Option<PathBuf>,
+}
+
+impl RunningGate {
+    /// Its state directory, and its configuration unless that is not to be read.
+    fn find(&self) -> Result<(PathBuf, Option<Config>), Failure> {
+        if let Some(state_dir) = &self.state_dir {
+            return Ok((state_dir.clone(), None));
+        }
+        let config = config::load(&self.config)?;
+        Ok((config.gate.state_dir.clone(), Some(config)))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,20 +105,23 @@ enum Subject {
 
 #[derive(Args, Debug)]
 struct IssuerName {
-    /// The issuer's name in [issuers], `embedded` or `embedded-users`; may be left out where there is only one.
+    /// The issuer's name in [issuers], `embedded` or `embedded-users`, or its exact `iss`; may be left out where there is
+    /// only one.
     #[arg(long = "issuer", value_name = "NAME")]
     name: Option<String>,
 }
 
 pub(super) fn revoke(options: &Revoke) -> Result<String, Failure> {
-    let config = config::load(&options.config)?;
-    let what = options.subject.named(&config)?;
-    options.subject.refuse_unknown(&config)?;
+    let (state_dir, config) = options.gate.find()?;
+    let what = options.subject.named(config.as_ref())?;
+    if let Some(config) = &config {
+        options.subject.refuse_unknown(config)?;
+    }
     let order = contract::Revoke {
         what,
         reason: options.reason.clone(),
     };
-    let done: Done = client::ask(&config.gate.state_dir, contract::REVOCATIONS, Some(&order))?;
+    let done: Done = client::ask(&state_dir, contract::REVOCATIONS, Some(&order))?;
     let generation = done.generation;
     Ok(if done.changed {
         format!("{} is shut off on every core (generation {generation})\n", order.what)
@@ -100,11 +131,11 @@ pub(super) fn revoke(options: &Revoke) -> Result<String, Failure> {
 }
 
 pub(super) fn restore(options: &Restore) -> Result<String, Failure> {
-    let config = config::load(&options.config)?;
+    let (state_dir, config) = options.gate.find()?;
     let order = Lift {
-        what: options.subject.named(&config)?,
+        what: options.subject.named(config.as_ref())?,
     };
-    let done: Done = client::ask(&config.gate.state_dir, contract::LIFT, Some(&order))?;
+    let done: Done = client::ask(&state_dir, contract::LIFT, Some(&order))?;
     if done.changed {
         return Ok(format!(
             "{} is let in again (generation {})\n",
@@ -117,9 +148,9 @@ pub(super) fn restore(options: &Restore) -> Result<String, Failure> {
     )))
 }
 
-pub(super) fn list(file: &Path) -> Result<String, Failure> {
-    let config = config::load(file)?;
-    let Listed { revocations } = client::ask(&config.gate.state_dir, contract::REVOCATIONS, None::<&()>)?;
+pub(super) fn list(options: &List) -> Result<String, Failure> {
+    let (state_dir, _) = options.gate.find()?;
+    let Listed { revocations } = client::ask(&state_dir, contract::REVOCATIONS, None::<&()>)?;
     if revocations.is_empty() {
         return Ok("nothing is shut off\n".to_owned());
     }
@@ -137,22 +168,23 @@ pub(super) fn list(file: &Path) -> Result<String, Failure> {
 
 impl Subject {
     /// What this names, with the exact `iss` in the place of the issuer's name.
-    fn named(&self, config: &Config) -> Result<What, Failure> {
-        let text = str::to_owned;
+    fn named(&self, config: Option<&Config>) -> Result<What, Failure> {
+        let users = || config.map(users).unwrap_or_default();
+        let issuers = || config.map(issuers).unwrap_or_default();
         Ok(match self {
             Self::Agent { name } => What::Agent { agent: text(name) },
             Self::Server { name } => What::Server { server: text(name) },
             Self::User { id, issuer } => What::User {
-                issuer: issuer.exact(&users(config))?,
+                issuer: issuer.exact(&users())?,
                 user: text(id),
             },
             Self::Delegation { agent, user, issuer } => What::Delegation {
                 agent: text(agent),
-                issuer: issuer.exact(&users(config))?,
+                issuer: issuer.exact(&users())?,
                 user: text(user),
             },
             Self::Token { id, issuer } => What::Token {
-                issuer: issuer.exact(&issuers(config))?,
+                issuer: issuer.exact(&issuers())?,
                 id: text(id),
             },
         })
@@ -219,6 +251,10 @@ impl IssuerName {
         let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
         match (&self.name, known) {
             (None, [(_, only)]) => Ok(only.clone()),
+            (None, []) => Err(Failure::Other(
+                "no issuer is known here\n  hint: give its exact `iss` with --issuer".to_owned(),
+            )),
+            (Some(exact), _) if exact.contains(':') => Ok(exact.clone()),
             (None, _) => Err(Failure::Other(format!(
                 "there is more than one issuer\n  hint: say which with --issuer: {}",
                 names.join(", ")

@@ -1,9 +1,10 @@
 //! Where orders of the admin API are carried out, one after the other.
 
 use hyper::StatusCode;
+use portreeve_core::audit::{Change, Changed};
 
-use crate::admin::contract::{Done, Entry, Lift, Revoke};
-use crate::admin::revocations::Revocations;
+use crate::admin::contract::{Done, Entry, Lift, Revoke, What};
+use crate::admin::revocations::{NotAdded, Revocations};
 use crate::admin::{Answer, Order, Wanted};
 use crate::boot::Gate;
 use crate::clock;
@@ -34,21 +35,26 @@ impl Desk<'_> {
             // Asking again is how somebody mends a list that could not be written down.
             return self.keep(false);
         }
-        let said = format!("shut off by user id {by}: {what}");
-        let since = clock::now().secs();
-        let next = self.revocations.with(Entry {
+        let entry = Entry {
             what,
-            since,
+            since: clock::now().secs(),
             by,
             reason,
-        });
-        let denylist = match next.denylist() {
-            Ok(denylist) => denylist,
-            Err(full) => return Answer::failed(StatusCode::INSUFFICIENT_STORAGE, &full.to_string()),
         };
-        self.gate.shut_off(denylist);
+        let next = match self.revocations.with(entry.clone()) {
+            Ok(next) => next,
+            Err(error) => {
+                let status = match error {
+                    NotAdded::Full => StatusCode::INSUFFICIENT_STORAGE,
+                    NotAdded::Text => StatusCode::BAD_REQUEST,
+                };
+                return Answer::failed(status, &error.to_string());
+            }
+        };
+        self.gate.shut_off(next.denylist());
         self.revocations = next;
-        say::notice(&said);
+        self.trace("revoke", &entry.what, by, entry.reason.as_deref());
+        say::notice(&format!("shut off by user id {by}: {}", entry.what));
         self.keep(true)
     }
 
@@ -70,20 +76,42 @@ impl Desk<'_> {
         if !self.revocations.contains(&wanted.what) {
             return self.done(false);
         }
-        let next = self.revocations.without(&wanted.what);
-        let kept = next.keep().map_err(|error| error.to_string());
-        match kept.and_then(|()| next.denylist().map_err(|error| error.to_string())) {
-            Ok(denylist) => {
-                self.gate.shut_off(denylist);
+        let next = self
+            .revocations
+            .without(&wanted.what)
+            .map_err(|error| error.to_string());
+        let kept = next.and_then(|next| next.keep().map(|()| next).map_err(|error| error.to_string()));
+        match kept {
+            Ok(next) => {
+                self.gate.shut_off(next.denylist());
                 self.revocations = next;
+                self.trace("lift", &wanted.what, by, None);
                 say::notice(&format!("let back in by user id {by}: {}", wanted.what));
                 self.done(true)
             }
-            Err(error) => Answer::failed(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &format!("it stays shut off, because the change could not be written down: {error}"),
-            ),
+            Err(error) => {
+                // The shorter list may be on the disk already, and must not be what the next start reads.
+                let until = match self.revocations.keep() {
+                    Ok(()) => "it stays shut off",
+                    Err(_) => "it stays shut off until the gate stops",
+                };
+                let reason = format!("{until}, because the change could not be written down: {error}");
+                say::notice(&reason);
+                Answer::failed(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+            }
         }
+    }
+
+    fn trace(&self, action: &str, what: &What, by_uid: u32, reason: Option<&str>) {
+        let change = Change::new(&Changed {
+            time: clock::now(),
+            generation: self.gate.generation(),
+            action,
+            what: &what.to_string(),
+            by_uid,
+            reason,
+        });
+        self.gate.note(change.record());
     }
 
     fn done(&self, changed: bool) -> Answer {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portreeve_core::framing::http1::{BodyLength, Known};
 use portreeve_core::framing::sse::{self, Frame};
@@ -323,16 +323,21 @@ impl Passage<'_> {
     ) -> Came<T> {
         let mut future = pin!(future);
         let shard = Rc::clone(self.shard);
-        let mut waited = Duration::ZERO;
+        let began = Instant::now();
         loop {
             let seen = shard.occasion();
-            let turn = poll_fn(|cx| match future.as_mut().poll(cx) {
-                Poll::Ready(output) => Poll::Ready(Some(Came::Answer(output))),
-                Poll::Pending if self.client_left(cx) && conversation.cancelled_by_disconnect() => {
-                    Poll::Ready(Some(Came::ClientGone))
+            let turn = poll_fn(|cx| {
+                // Before anything moves: what was shut off must neither be sent nor answered any more.
+                if shard.occasion() != seen {
+                    return Poll::Ready(None);
                 }
-                Poll::Pending if shard.occasion() != seen => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(output) => Poll::Ready(Some(Came::Answer(output))),
+                    Poll::Pending if self.client_left(cx) && conversation.cancelled_by_disconnect() => {
+                        Poll::Ready(Some(Came::ClientGone))
+                    }
+                    Poll::Pending => Poll::Pending,
+                }
             });
             if !shard.with_context(|context| conversation.may_continue(context)) {
                 return Came::Revoked;
@@ -340,13 +345,11 @@ impl Passage<'_> {
             if conversation.is_listening() && shard.is_draining() {
                 return Came::Stopping;
             }
-            let wait = WATCH.min(patience.saturating_sub(waited));
-            match shard.timers.deadline(wait, turn).await {
-                Ok(Some(came)) => return came,
-                Ok(None) => {}
-                Err(_tick) => waited += wait,
+            let wait = WATCH.min(patience.saturating_sub(began.elapsed()));
+            if let Ok(Some(came)) = shard.timers.deadline(wait, turn).await {
+                return came;
             }
-            if waited >= patience {
+            if began.elapsed() >= patience {
                 return Came::Late;
             }
         }

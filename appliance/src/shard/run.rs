@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
+use portreeve_core::audit::Record;
 use portreeve_core::credential::MintCache;
 use portreeve_core::identity::Authenticator;
 use portreeve_core::json;
@@ -42,6 +43,8 @@ pub enum Order {
     Ask(Ask, Answer<Told>),
     /// The servers behind the gate have changed.
     Origins(Origins),
+    /// Something happened that belongs into the audit and to no request.
+    Note(Record),
     /// A new generation is in force: whoever waits looks whether it may go on.
     LookAgain,
     /// Stop: running calls may take this long.
@@ -159,6 +162,11 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
             Order::Origins(origins) => {
                 if let Some(shard) = place.borrow().upgrade() {
                     shard.set_origins(origins);
+                }
+            }
+            Order::Note(record) => {
+                if let Some(shard) = place.borrow().upgrade() {
+                    shard.audit.note(&record);
                 }
             }
             Order::LookAgain => {

@@ -43,6 +43,11 @@ pub struct Refusal(Record);
 #[must_use = "what is lost without a gap is lost in silence"]
 pub struct Gap(Record);
 
+/// What an administrator changed at the running gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a change nobody can trace is as good as an attack"]
+pub struct Change(Record);
+
 /// Where the time of a request went, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Split {
@@ -153,6 +158,23 @@ pub struct Turned<'a, P> {
     pub policies: &'a [P],
 }
 
+/// A change, by whom and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed<'a> {
+    /// The time.
+    pub time: UnixTime,
+    /// The configuration in force from then on.
+    pub generation: u64,
+    /// What was done, one word.
+    pub action: &'a str,
+    /// To what, in words.
+    pub what: &'a str,
+    /// The user id of the process that asked for it.
+    pub by_uid: u32,
+    /// Why, as that user says.
+    pub reason: Option<&'a str>,
+}
+
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending<'a> {
@@ -226,6 +248,29 @@ impl Gap {
         let mut object = ObjectWriter::new(&mut out);
         object.string("kind", "gap").string("time", &time.to_string());
         object.number_u64("lost", lost).string("since", &since.to_string());
+        object.finish();
+        Self(Record(out))
+    }
+
+    /// The record to append.
+    pub const fn record(&self) -> &Record {
+        &self.0
+    }
+}
+
+impl Change {
+    /// Renders a change.
+    pub fn new(changed: &Changed<'_>) -> Self {
+        let mut out = Vec::with_capacity(256);
+        let mut object = ObjectWriter::new(&mut out);
+        object
+            .string("kind", "change")
+            .string("time", &changed.time.to_string())
+            .number_u64("generation", changed.generation)
+            .string("action", changed.action)
+            .string("what", &printable(changed.what))
+            .number_u64("by_uid", changed.by_uid.into());
+        outside(&mut object, "reason", changed.reason);
         object.finish();
         Self(Record(out))
     }

@@ -147,13 +147,18 @@ url = "http://{}/upstream"
         records
     }
 
-    /// Stops the gate as an operator would, and waits for it.
-    pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
+    /// Tells the gate to stop, as an operator would.
+    pub(crate) fn terminate(&self) {
         let killed = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(killed.success());
+    }
+
+    /// Stops the gate and waits for it. One that is stopping already is told once more, which changes nothing.
+    pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
+        self.terminate();
         self.child.wait().unwrap()
     }
 
