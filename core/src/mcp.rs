@@ -30,6 +30,7 @@ pub use self::error::McpError;
 pub use self::error::error_body;
 pub use self::error::version_data;
 pub use self::header::McpHeaders;
+pub(crate) use self::header::decode as decode_header;
 pub use self::header::encode as encode_header;
 pub use self::id::MessageId;
 pub use self::id::OwnedId;

@@ -6,6 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// Longest wait for a child to say that it is ready.
 const READY: Duration = Duration::from_secs(60);
 
@@ -53,10 +55,7 @@ impl Running {
 
     /// Asks it to end, and waits until it has.
     pub(crate) fn stop(&mut self) {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status();
-        assert!(asked.expect("kill runs").success(), "it ended by itself");
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it has not ended by itself");
         let ended = self.child.wait().expect("a child can be awaited");
         assert!(ended.success(), "it did not end well: {ended}");
     }

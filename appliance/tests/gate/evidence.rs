@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::sync::{Mutex, mpsc};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::kit::{Gate, Issuer, PERMIT_CLERKS, Upstream, modern_call, modern_headers};
@@ -133,6 +135,12 @@ fn a_callers_own_token_is_found_in_its_message_however_it_is_escaped() {
         let body = body.replace("\"arguments\":\"arguments\"", &format!("\"arguments\":{smuggled}"));
         assert_eq!(gate.post(&headers, body.as_bytes()).status, 400, "{value}");
     }
+    let coded = format!("{headers}mcp-param-note: =?base64?{}?=\r\n", STANDARD.encode(&user));
+    assert_eq!(
+        gate.post(&coded, &modern_call(1, "read", &json!({}))).status,
+        400,
+        "a coded header"
+    );
     assert_eq!(upstream.count(), 0);
     let harmless = modern_call(1, "read", &json!({"note": "a\"quote\n"}));
     assert_eq!(gate.post(&headers, &harmless).status, 200, "other escapes pass");

@@ -163,7 +163,7 @@ pub fn encode(out: &mut Vec<u8>, value: &str) {
 ///
 /// SPEC: 2026-07-28 basic/transports: an intermediary that inspects values MUST decode the sentinel. Base64 that is not
 /// canonical is refused, as two decoders may differ on it.
-fn decode(value: &[u8]) -> Option<std::borrow::Cow<'_, [u8]>> {
+pub(crate) fn decode(value: &[u8]) -> Option<std::borrow::Cow<'_, [u8]>> {
     match sentinel(value) {
         Some(inner) => {
             let decoded = STANDARD.decode(inner).ok()?;

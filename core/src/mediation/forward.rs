@@ -161,7 +161,9 @@ pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, conte
     let Some(server) = call.server().and_then(|name| snapshot.server(name)) else {
         return call.refuse(&Refusal::Path, context);
     };
-    if forwarded_headers(request).any(|(_, value)| credentials(request).any(|secret| carries(value, secret))) {
+    // What cannot be decoded has been refused as a header; if not, the bytes themselves are looked at.
+    let mut values = forwarded_headers(request).map(|(_, value)| mcp::decode_header(value).unwrap_or(value.into()));
+    if values.any(|value| credentials(request).any(|secret| carries(&value, secret))) {
         return call.refuse(&Refusal::CredentialInBody, context);
     }
     let begun = (context.ticks)();

@@ -68,7 +68,7 @@ impl Conversation {
                 self.resumed_response(data, context)
             }
             Err(response::ReplyError::ServerRequest) if era == Era::Legacy => self.server_request(false, data, context),
-            Err(response::ReplyError::ServerRequest) => self.drop_message(),
+            Err(response::ReplyError::ServerRequest | response::ReplyError::ForeignId) => self.drop_message(),
             // Only a response with this id can fail like this.
             Err(response::ReplyError::ResultType | response::ReplyError::NotAList | response::ReplyError::TaskId)
                 if self.streamed =>
