@@ -175,7 +175,7 @@ pub(super) fn context(
         ("tls", RestrictedExpression::new_bool(tls)),
     ])?;
     let time = record([
-        ("now", RestrictedExpression::new_datetime(moment(now))),
+        ("now", RestrictedExpression::new_datetime(now.to_string())),
         ("local_minutes", long(now.secs() / 60 % (24 * 60))),
         ("weekday", string(weekday(now))),
     ])?;
@@ -222,26 +222,6 @@ fn weekday(now: UnixTime) -> &'static str {
     }
 }
 
-/// The time as Cedar's `datetime` takes it, in UTC with milliseconds.
-fn moment(now: UnixTime) -> String {
-    // Days to a civil date in the proleptic Gregorian calendar, counting years from March and eras of 400 years.
-    let days = now.secs() / 86_400 + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = 400 * era + year_of_era + u64::from(month <= 2);
-    let (second, milli) = (now.secs() % 86_400, now.millis() % 1_000);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,7 +236,7 @@ mod tests {
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z", "monday"),
         ] {
             let now = UnixTime::from_millis(millis);
-            assert_eq!((moment(now).as_str(), weekday(now)), (text, day));
+            assert_eq!((now.to_string().as_str(), weekday(now)), (text, day));
         }
     }
 }
