@@ -57,11 +57,12 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
     snapshot.denylist = Arc::new(revocations.denylist());
     let gate = Gate::start(&config, snapshot).map_err(ServeError::Boot)?;
-    say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));
     let mut desk = Desk {
         gate: &gate,
         revocations,
     };
+    desk.warn_of_strangers(&config);
+    say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));
     runtime.block_on(attend(&mut desk, config, &admin, told, read));
     Ok(())
 }
@@ -80,7 +81,11 @@ async fn attend(
     loop {
         tokio::select! {
             () = &mut told => break,
-            Some(fresh) = read.recv() => take_up(gate, &mut config, fresh),
+            Some(fresh) = read.recv() => {
+                if take_up(gate, &mut config, fresh) {
+                    desk.warn_of_strangers(&config);
+                }
+            }
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
         }
@@ -116,8 +121,8 @@ async fn quiet(gate: &Gate) {
     let _joined = tokio::task::spawn_blocking(|| stopping.wait()).await;
 }
 
-/// Puts what was read from the disk in force, or keeps what is.
-fn take_up(gate: &Gate, config: &mut Config, read: Result<Fresh, Unread>) {
+/// Puts what was read from the disk in force, or keeps what is; says which.
+fn take_up(gate: &Gate, config: &mut Config, read: Result<Fresh, Unread>) -> bool {
     let fresh = match read {
         Ok(fresh) => *fresh,
         Err(unread) => {
@@ -126,7 +131,7 @@ fn take_up(gate: &Gate, config: &mut Config, read: Result<Fresh, Unread>) {
                 Unread::Servers(error) => say::notice(&error.to_string()),
             }
             say::notice("NOT reloaded: the configuration and policies before this change stay in force");
-            return;
+            return false;
         }
     };
     let Read {
@@ -148,4 +153,5 @@ fn take_up(gate: &Gate, config: &mut Config, read: Result<Fresh, Unread>) {
     let generation = gate.publish(&fresh, snapshot, &origins);
     say::notice(&format!("reloaded: generation {generation} is in force"));
     *config = fresh;
+    true
 }

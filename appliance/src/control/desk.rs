@@ -8,6 +8,7 @@ use crate::admin::revocations::{NotAdded, Revocations};
 use crate::admin::{Answer, Order, Wanted};
 use crate::boot::Gate;
 use crate::clock;
+use crate::config::Config;
 use crate::say;
 
 /// The running gate, and what is shut off at it.
@@ -26,6 +27,25 @@ impl Desk<'_> {
         };
         // Who did not wait for the answer does not get it.
         let _ = order.answer.send(answer);
+    }
+
+    /// Warns of what is shut off under a name that `config` does not have: whoever was renamed is let in.
+    pub(super) fn warn_of_strangers(&self, config: &Config) {
+        for entry in self.revocations.list().revocations {
+            let known = match &entry.what {
+                What::Agent { agent } | What::Delegation { agent, .. } => {
+                    config.agents.iter().any(|known| known.name == *agent)
+                }
+                What::Server { server } => config.servers.iter().any(|known| known.name == *server),
+                What::User { .. } | What::Token { .. } => true,
+            };
+            if !known {
+                say::notice(&format!(
+                    "{} is shut off, but not configured: if it has a new name, shut that off too",
+                    entry.what
+                ));
+            }
+        }
     }
 
     /// In force first, then kept: a full disk must not let anybody stay in.

@@ -318,6 +318,15 @@ fn what_is_shut_off_outlives_reloads_and_restarts_until_it_is_restored() {
     let listed = done(&gate, &["revocations"]);
     assert!(listed.starts_with("agent clerk-bot\n  since 20"), "{listed}");
     assert!(listed.ends_with("\n  left the town\n"), "{listed}");
+
+    let file = gate.folder.path().join("portreeve.toml");
+    let configured = fs::read_to_string(&file).unwrap();
+    fs::write(&file, configured.replace("[agents.clerk-bot]", "[agents.renamed-bot]")).unwrap();
+    gate.restart();
+    let log = fs::read_to_string(gate.folder.path().join("stderr.log")).unwrap();
+    assert!(log.contains("agent clerk-bot is shut off, but not configured"), "{log}");
+    fs::write(&file, configured).unwrap();
+    gate.restart();
     done(&gate, &["restore", "agent", "clerk-bot"]);
     assert_eq!(status(&gate), 200);
     assert_eq!(done(&gate, &["revocations"]), "nothing is shut off\n");
