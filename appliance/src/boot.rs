@@ -150,7 +150,7 @@ impl Gate {
 
     /// Shuts off what `denylist` says, and nothing else. Once this returns no shard lets any of it begin a request, and
     /// everything of it that is open has been told to end.
-    pub fn shut_off(&self, denylist: Denylist) -> u64 {
+    pub fn shut_off(&self, denylist: Arc<Denylist>) -> u64 {
         let generation = self.published.shut_off(denylist);
         self.tell_all(|| Order::LookAgain);
         generation

@@ -19,6 +19,7 @@ use std::time::Instant;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Diagnostic;
+use crate::config::diagnostic::did_you_mean;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -100,6 +101,15 @@ impl From<Vec<Diagnostic>> for Failure {
     fn from(faults: Vec<Diagnostic>) -> Self {
         Self::Configuration(faults)
     }
+}
+
+/// A name that is not among the `known` ones, with the nearest of them.
+fn unknown(noun: &str, name: &str, known: &[&str]) -> Failure {
+    Failure::Other(format!(
+        "there is no {noun} `{}`\n  hint: {}",
+        name.escape_debug(),
+        did_you_mean(name, known)
+    ))
 }
 
 /// Does what the command line asks.

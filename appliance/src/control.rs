@@ -4,7 +4,6 @@
 //! last good one in force and says so loudly; what cannot change while running is named, not ignored.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -55,7 +54,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     drop(inside);
     let revocations = Revocations::load(&config.gate.state_dir).map_err(|fault| ServeError::Config(vec![fault]))?;
     let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
-    snapshot.denylist = Arc::new(revocations.denylist());
+    snapshot.denylist = revocations.denylist();
     let gate = Gate::start(&config, snapshot).map_err(ServeError::Boot)?;
     let mut desk = Desk {
         gate: &gate,

@@ -40,9 +40,9 @@ impl Published {
     }
 
     /// Replaces what is shut off, and nothing else: every cache stays warm.
-    pub fn shut_off(&self, denylist: Denylist) -> u64 {
+    pub fn shut_off(&self, denylist: Arc<Denylist>) -> u64 {
         self.replace(|latest, _| Snapshot {
-            denylist: Arc::new(denylist),
+            denylist,
             ..latest.clone()
         })
     }

@@ -84,7 +84,7 @@ pub struct Entry {
 }
 
 /// Everything that is shut off.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// Oldest first.
     pub revocations: Vec<Entry>,

@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use portreeve_core::identity::{Denylist, DenylistFull, Revocation};
 use portreeve_core::limits::REVOCATIONS_MAX;
@@ -46,8 +47,8 @@ impl fmt::Display for NotAdded {
 #[derive(Debug)]
 pub struct Revocations {
     path: PathBuf,
-    entries: Vec<Entry>,
-    denylist: Denylist,
+    listed: Listed,
+    denylist: Arc<Denylist>,
 }
 
 impl Revocations {
@@ -61,36 +62,31 @@ impl Revocations {
             Diagnostic::of_file(&path, message)
                 .hint("restore it from a backup; without it everything that was revoked is let in again")
         };
-        let entries = match fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice::<Listed>(&bytes)
-                    .map_err(|error| fault(format!("this is not a list of revocations: {error}")))?
-                    .revocations
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        let listed = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| fault(format!("this is not a list of revocations: {error}")))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Listed::default(),
             Err(error) => return Err(fault(format!("cannot be read: {error}"))),
         };
-        Self::of(path.clone(), entries).map_err(|error| Diagnostic::of_file(&path, error.to_string()))
+        Self::of(path.clone(), listed).map_err(|error| Diagnostic::of_file(&path, error.to_string()))
     }
 
     /// What the data plane asks.
     #[must_use]
-    pub fn denylist(&self) -> Denylist {
-        self.denylist.clone()
+    pub fn denylist(&self) -> Arc<Denylist> {
+        Arc::clone(&self.denylist)
     }
 
     /// Oldest first.
     #[must_use]
-    pub fn list(&self) -> Listed {
-        Listed {
-            revocations: self.entries.clone(),
-        }
+    pub const fn list(&self) -> &Listed {
+        &self.listed
     }
 
     /// Whether `what` is shut off as such.
     #[must_use]
     pub fn contains(&self, what: &What) -> bool {
-        self.entries.iter().any(|entry| entry.what == *what)
+        self.listed.revocations.iter().any(|entry| entry.what == *what)
     }
 
     /// The list with `entry` in it, not kept yet.
@@ -102,9 +98,9 @@ impl Revocations {
         if texts.into_iter().any(|text| text.is_empty() || text.len() > TEXT_BYTES) {
             return Err(NotAdded::Text);
         }
-        let mut entries = self.entries.clone();
-        entries.push(entry);
-        Self::of(self.path.clone(), entries).map_err(|DenylistFull| NotAdded::Full)
+        let mut listed = self.listed.clone();
+        listed.revocations.push(entry);
+        Self::of(self.path.clone(), listed).map_err(|DenylistFull| NotAdded::Full)
     }
 
     /// The list without `what`, not kept yet.
@@ -112,18 +108,16 @@ impl Revocations {
     /// # Errors
     /// None in practice: it is no longer than before.
     pub fn without(&self, what: &What) -> Result<Self, DenylistFull> {
-        let others = self.entries.iter().filter(|entry| entry.what != *what);
-        Self::of(self.path.clone(), others.cloned().collect())
+        let mut listed = self.listed.clone();
+        listed.revocations.retain(|entry| entry.what != *what);
+        Self::of(self.path.clone(), listed)
     }
 
-    fn of(path: PathBuf, entries: Vec<Entry>) -> Result<Self, DenylistFull> {
-        let revocations: Vec<Revocation> = entries.iter().map(|entry| Revocation::from(&entry.what)).collect();
-        let denylist = Denylist::new(&revocations)?;
-        Ok(Self {
-            path,
-            entries,
-            denylist,
-        })
+    fn of(path: PathBuf, listed: Listed) -> Result<Self, DenylistFull> {
+        let entries = listed.revocations.iter();
+        let revocations: Vec<Revocation> = entries.map(|entry| Revocation::from(&entry.what)).collect();
+        let denylist = Arc::new(Denylist::new(&revocations)?);
+        Ok(Self { path, listed, denylist })
     }
 
     /// Puts the list on the disk.
@@ -132,7 +126,7 @@ impl Revocations {
     /// What the file system says. Either list may be on the disk then, but whole.
     pub fn keep(&self) -> io::Result<()> {
         let next = self.path.with_extension("json.next");
-        let mut text = serde_json::to_vec_pretty(&self.list())?;
+        let mut text = serde_json::to_vec_pretty(self.list())?;
         text.push(b'\n');
         let mut file = OpenOptions::new()
             .write(true)

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use portreeve_core::time::UnixTime;
 
-use super::Failure;
+use super::{Failure, unknown};
 use crate::admin::client::{self, ClientError};
 use crate::admin::contract::{self, Done, Lift, Listed, What};
-use crate::config::diagnostic::did_you_mean;
 use crate::config::{self, Config, embedded};
 
 /// Shut an agent, a user, one agent for one user, a token or a server off, at once.
@@ -270,14 +269,6 @@ impl IssuerName {
 
 fn text(name: &str) -> String {
     name.to_owned()
-}
-
-fn unknown(noun: &str, name: &str, known: &[&str]) -> Failure {
-    Failure::Other(format!(
-        "there is no {noun} `{}`\n  hint: {}",
-        name.escape_debug(),
-        did_you_mean(name, known)
-    ))
 }
 
 impl From<ClientError> for Failure {

@@ -7,8 +7,7 @@ use clap::Args;
 use portreeve_core::time::UnixTime;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use super::Failure;
-use crate::config::diagnostic::did_you_mean;
+use super::{Failure, unknown};
 use crate::config::keys::{self, Role};
 use crate::config::value::TimeSpan;
 use crate::config::{self, Agent, AgentState, Config, EMBEDDED, Embedded, embedded};
@@ -87,14 +86,6 @@ fn find_user<'a>(issuer: &'a Embedded, name: &str) -> Result<&'a [String], Failu
         let names: Vec<&str> = issuer.users.keys().map(String::as_str).collect();
         unknown("user of the embedded issuer", name, &names)
     })
-}
-
-fn unknown(noun: &str, name: &str, known: &[&str]) -> Failure {
-    Failure::Other(format!(
-        "there is no {noun} `{}`\n  hint: {}",
-        name.escape_debug(),
-        did_you_mean(name, known)
-    ))
 }
 
 fn now() -> Result<UnixTime, Failure> {

@@ -21,7 +21,7 @@ impl Desk<'_> {
     /// Carries `order` out and answers it.
     pub(super) fn carry_out(&mut self, order: Order) {
         let answer = match order.wanted {
-            Wanted::List => Answer::done(&self.revocations.list()),
+            Wanted::List => Answer::done(self.revocations.list()),
             Wanted::Revoke(wanted) => self.revoke(wanted, order.by),
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
         };
@@ -31,7 +31,7 @@ impl Desk<'_> {
 
     /// Warns of what is shut off under a name that `config` does not have: whoever was renamed is let in.
     pub(super) fn warn_of_strangers(&self, config: &Config) {
-        for entry in self.revocations.list().revocations {
+        for entry in &self.revocations.list().revocations {
             let known = match &entry.what {
                 What::Agent { agent } | What::Delegation { agent, .. } => {
                     config.agents.iter().any(|known| known.name == *agent)
