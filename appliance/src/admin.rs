@@ -25,7 +25,7 @@ pub mod client;
 pub mod contract;
 pub mod revocations;
 
-use contract::{Lift, Revoke};
+use contract::{Lift, Refresh, Revoke};
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "admin.sock";
@@ -36,6 +36,8 @@ const LOCK: &str = "lock";
 const CONNECTIONS: usize = 16;
 /// Bytes of a request's body.
 const BODY_BYTES: usize = 64 * 1024;
+/// How long answers may take to be sent once the gate has stopped.
+const SETTLE: Duration = Duration::from_secs(1);
 /// The longest that a connection may stay.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -76,6 +78,10 @@ pub enum Wanted {
     Revoke(Revoke),
     /// Let it back in.
     Lift(Lift),
+    /// Say how the gate is.
+    Status,
+    /// Fetch an issuer's keys now.
+    Refresh(Refresh),
 }
 
 /// An order, from whom, and where the answer goes.
@@ -125,6 +131,7 @@ impl Answer {
 pub struct Admin {
     listener: UnixListener,
     path: PathBuf,
+    places: Arc<Semaphore>,
     /// Held until the end of the value; the kernel lets go of it if the process dies.
     _lock: File,
 }
@@ -150,17 +157,23 @@ impl Admin {
             Ok(listener) => Ok(Self {
                 listener,
                 path,
+                places: Arc::new(Semaphore::new(CONNECTIONS)),
                 _lock: lock,
             }),
             Err(error) => Err(AdminError::Socket(path, error)),
         }
     }
 
+    /// Waits, not for long, until what was answered has been sent. Nobody may be accepting any more.
+    pub async fn settle(&self) {
+        let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+        let _sent_or_late = tokio::time::timeout(SETTLE, self.places.acquire_many(all)).await;
+    }
+
     /// Accepts for ever; every order goes into `orders`.
     pub async fn serve(&self, orders: mpsc::Sender<Order>) -> Infallible {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            let place = Arc::clone(&places).acquire_owned().await;
+            let place = Arc::clone(&self.places).acquire_owned().await;
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let orders = orders.clone();
@@ -244,7 +257,9 @@ async fn read(request: Request<Incoming>) -> Result<Wanted, Answer> {
         (&Method::GET, contract::REVOCATIONS) => Ok(Wanted::List),
         (&Method::POST, contract::REVOCATIONS) => parsed(body).await.map(Wanted::Revoke),
         (&Method::POST, contract::LIFT) => parsed(body).await.map(Wanted::Lift),
-        (_, contract::REVOCATIONS | contract::LIFT) => {
+        (&Method::GET, contract::STATUS) => Ok(Wanted::Status),
+        (&Method::POST, contract::REFRESH) => parsed(body).await.map(Wanted::Refresh),
+        (_, contract::REVOCATIONS | contract::LIFT | contract::STATUS | contract::REFRESH) => {
             Err(Answer::failed(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
         }
         _ => Err(Answer::failed(StatusCode::NOT_FOUND, "no such resource")),

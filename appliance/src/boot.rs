@@ -23,8 +23,9 @@ use crate::io::dial::{Origin, OriginTls};
 use crate::io::listener::{ListenError, ListenerSet};
 use crate::io::mailbox::{self, Control, MailError};
 use crate::io::ring::{self, RingError};
+use crate::issuers::Changed;
 use crate::publish::Published;
-use crate::shard::{self, Order, Origins, Route};
+use crate::shard::{self, Order, Origins, Route, Wants};
 use crate::tls;
 
 /// Why the gate does not start.
@@ -91,11 +92,11 @@ impl Stopping {
 }
 
 impl Gate {
-    /// Starts listening and returns once every shard accepts.
+    /// Starts listening and returns once every shard accepts. Keys that tokens name and issuers lack are told to `wants`.
     ///
     /// # Errors
     /// What is wrong with the machine or the files; nothing is left running.
-    pub fn start(config: &Config, snapshot: Snapshot) -> Result<Self, BootError> {
+    pub fn start(config: &Config, snapshot: Snapshot, wants: &Wants) -> Result<Self, BootError> {
         ring::probe().map_err(BootError::Ring)?;
         let audit = audit_folder(config)?;
         let origins = origins(config)?;
@@ -113,6 +114,7 @@ impl Gate {
                 limits: config.limits,
                 published: Arc::clone(&published),
                 origins: origins.clone(),
+                wants: wants.clone(),
                 tls: server_tls.clone(),
                 audit: audit.clone(),
                 started,
@@ -154,6 +156,19 @@ impl Gate {
         let generation = self.published.shut_off(denylist);
         self.tell_all(|| Order::LookAgain);
         generation
+    }
+
+    /// Puts other keys of issuers in force, and nothing else.
+    pub fn set_keys(&self, changed: &[Changed]) -> u64 {
+        let generation = self.published.set_keys(changed);
+        self.tell_all(|| Order::LookAgain);
+        generation
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.latest()
     }
 
     /// Puts `record` into the audit of the first shard.

@@ -6,8 +6,10 @@
 mod check;
 mod demo;
 mod init;
+mod issuer;
 mod revoke;
 mod serve;
+mod status;
 mod token;
 
 use std::fmt;
@@ -53,6 +55,8 @@ enum Command {
     Revoke(revoke::Revoke),
     Restore(revoke::Restore),
     Revocations(revoke::List),
+    Status(status::Options),
+    Issuer(issuer::Issuer),
 }
 
 #[derive(Args, Debug)]
@@ -127,6 +131,8 @@ pub fn run() -> ExitCode {
         Command::Revoke(options) => revoke::revoke(&options),
         Command::Restore(options) => revoke::restore(&options),
         Command::Revocations(options) => revoke::list(&options),
+        Command::Status(options) => status::run(&options),
+        Command::Issuer(options) => issuer::run(&options),
     };
     match done.and_then(|text| say(&text)) {
         Ok(()) => ExitCode::SUCCESS,

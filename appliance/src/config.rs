@@ -22,10 +22,12 @@ use std::time::Duration;
 
 pub use diagnostic::Diagnostic;
 pub use limits::Limits;
-pub use raw::{AgentState, Algorithm, Class, Era, MintAlgorithm};
+pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm};
 
 use diagnostic::Source;
 use value::HttpUrl;
+
+use crate::fetch::Place;
 
 /// The name agents use for the embedded issuer.
 pub const EMBEDDED: &str = "embedded";
@@ -99,8 +101,14 @@ pub struct Issuer {
     pub name: String,
     /// The exact `iss`.
     pub issuer: String,
-    /// Its keys.
-    pub jwks_file: PathBuf,
+    /// Where its keys are.
+    pub keys: KeySource,
+    /// PEM certificates that its own must lead to, instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// How old its keys may become while it does not answer.
+    pub max_stale: Duration,
+    /// Whether the gate must not start without its keys.
+    pub require_at_start: bool,
     /// Whether it issues agent tokens.
     pub agents: bool,
     /// Whether it issues user assertions.
@@ -123,6 +131,17 @@ pub struct Issuer {
     pub groups_claim: String,
     /// Names of issuers whose tokens may come beside its own without naming each other.
     pub unlinked_with: Vec<String>,
+}
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In a file; nothing is fetched.
+    File(PathBuf),
+    /// At a place that the operator names.
+    At(Place),
+    /// Where the metadata of the issuer, which is such a place itself, says.
+    Discovered(Place, Discovery),
 }
 
 /// The issuer for a workstation without an identity provider.

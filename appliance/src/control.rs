@@ -12,13 +12,16 @@ use crate::admin::revocations::Revocations;
 use crate::admin::{Admin, AdminError};
 use crate::boot::{BootError, Gate};
 use crate::config::{Config, Diagnostic, publish};
+use crate::issuers::{Keeper, Report};
 use crate::say;
+use crate::shard::{Heard, channel_of_wants};
 
 mod desk;
 mod reload;
+mod status;
 
 use desk::Desk;
-use reload::{Fresh, Read, Unread};
+use reload::{Fresh, Unread};
 
 /// Orders that wait while one is carried out; who brings more waits too.
 const ORDERS: usize = 16;
@@ -55,15 +58,49 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let revocations = Revocations::load(&config.gate.state_dir).map_err(|fault| ServeError::Config(vec![fault]))?;
     let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
     snapshot.denylist = revocations.denylist();
-    let gate = Gate::start(&config, snapshot).map_err(ServeError::Boot)?;
+    let (keeper, reports) = runtime.block_on(first_keys(&config))?;
+    publish::set_keys(&mut snapshot, keeper.sets());
+    let (wants, heard) = channel_of_wants();
+    let gate = Gate::start(&config, snapshot, &wants).map_err(ServeError::Boot)?;
     let mut desk = Desk {
         gate: &gate,
         revocations,
+        keeper,
     };
     desk.warn_of_strangers(&config);
     say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));
-    runtime.block_on(attend(&mut desk, config, &admin, told, read));
+    let news = News { read, reports, heard };
+    runtime.block_on(async {
+        attend(&mut desk, config, &admin, told, news).await;
+        admin.settle().await;
+    });
+    say::notice("stopped");
     Ok(())
+}
+
+/// What reaches the control plane besides orders.
+struct News {
+    read: Receiver<Result<Fresh, Unread>>,
+    reports: Receiver<Report>,
+    heard: Heard,
+}
+
+/// Keys of all issuers that have any to give, and a refusal where the operator insists on one that has none.
+async fn first_keys(config: &Config) -> Result<(Keeper, Receiver<Report>), ServeError> {
+    let (mut keeper, mut reports) = Keeper::start(config).map_err(|error| ServeError::Boot(BootError::Tls(error)))?;
+    keeper.first_keys(&mut reports).await;
+    let missing = keeper.missing().into_iter();
+    let faults: Vec<Diagnostic> = missing
+        .map(|(issuer, reason)| {
+            Diagnostic::of_file(&config.file, format!("issuers.{issuer} has no keys: {reason}"))
+                .hint("require_at_start = false starts without them; its tokens are refused until they are there")
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok((keeper, reports))
+    } else {
+        Err(ServeError::Config(faults))
+    }
 }
 
 /// Reacts to changed files and orders until told to stop, and then to orders until all is quiet.
@@ -72,7 +109,7 @@ async fn attend(
     mut config: Config,
     admin: &Admin,
     told: impl Future<Output = ()>,
-    mut read: Receiver<Result<Fresh, Unread>>,
+    mut news: News,
 ) {
     let gate = desk.gate;
     let (give, mut orders) = channel(ORDERS);
@@ -80,11 +117,13 @@ async fn attend(
     loop {
         tokio::select! {
             () = &mut told => break,
-            Some(fresh) = read.recv() => {
-                if take_up(gate, &mut config, fresh) {
+            Some(fresh) = news.read.recv() => {
+                if desk.take_up(&mut config, fresh) {
                     desk.warn_of_strangers(&config);
                 }
             }
+            Some(report) = news.reports.recv() => desk.hear(report),
+            Some(issuer) = news.heard.recv() => desk.keeper.wanted(&issuer),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
         }
@@ -98,7 +137,6 @@ async fn attend(
             never = &mut serving => match never {},
         }
     }
-    say::notice("stopped");
 }
 
 /// Comes to its end after SIGTERM or SIGINT, which are heard from this call on.
@@ -118,39 +156,4 @@ async fn quiet(gate: &Gate) {
     let stopping = gate.drain();
     // A shard that panicked has been reported by the panic itself.
     let _joined = tokio::task::spawn_blocking(|| stopping.wait()).await;
-}
-
-/// Puts what was read from the disk in force, or keeps what is; says which.
-fn take_up(gate: &Gate, config: &mut Config, read: Result<Fresh, Unread>) -> bool {
-    let fresh = match read {
-        Ok(fresh) => *fresh,
-        Err(unread) => {
-            match unread {
-                Unread::Files(faults) => say::faults(&faults),
-                Unread::Servers(error) => say::notice(&error.to_string()),
-            }
-            say::notice("NOT reloaded: the configuration and policies before this change stay in force");
-            return false;
-        }
-    };
-    let Read {
-        config: fresh,
-        snapshot,
-        origins,
-    } = fresh;
-    let (now, then) = (&config.gate, &fresh.gate);
-    if now.listen != then.listen
-        || now.shards != then.shards
-        || now.state_dir != then.state_dir
-        || now.tls != then.tls
-        || config.limits != fresh.limits
-    {
-        say::notice(
-            "listen, tls, shards, state_dir and limits take effect at the next start; everything else is reloaded now",
-        );
-    }
-    let generation = gate.publish(&fresh, snapshot, &origins);
-    say::notice(&format!("reloaded: generation {generation} is in force"));
-    *config = fresh;
-    true
 }

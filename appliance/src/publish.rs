@@ -6,8 +6,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use portreeve_core::identity::Denylist;
+use portreeve_core::identity::{Denylist, Trust};
 use portreeve_core::snapshot::Snapshot;
+
+use crate::issuers::Changed;
 
 /// The snapshot in force, shared by the control plane (which replaces it) and all shards (which read it).
 #[derive(Debug)]
@@ -44,6 +46,21 @@ impl Published {
         self.replace(|latest, _| Snapshot {
             denylist,
             ..latest.clone()
+        })
+    }
+
+    /// Replaces the keys of the named issuers, and nothing else. Every token is then verified anew.
+    pub fn set_keys(&self, changed: &[Changed]) -> u64 {
+        self.replace(|latest, generation| {
+            let mut trust = Trust::clone(&latest.trust);
+            for (issuer, keys) in changed {
+                trust.set_keys(issuer, keys.clone());
+            }
+            trust.generation = generation;
+            Snapshot {
+                trust: Arc::new(trust),
+                ..latest.clone()
+            }
         })
     }
 

@@ -26,10 +26,12 @@ use crate::upstream::{self, Exchange, Patience, Pool, UpstreamError};
 pub mod owners;
 mod run;
 mod signal;
+mod wants;
 
 use owners::{Ask, Owners};
 pub use run::{Handle, Order, Plan, start};
 pub use signal::Signal;
+pub use wants::{Heard, Wants, channel_of_wants};
 
 /// How long a client may take to accept what is written to it.
 const WRITE: Duration = Duration::from_secs(30);
@@ -69,6 +71,8 @@ pub struct Shard {
     pub audit: Audit,
     /// Connections to the servers behind the gate.
     pub pool: Pool,
+    /// Where lacking keys are told.
+    wants: Wants,
     origins: RefCell<Origins>,
     published: Arc<Published>,
     current: RefCell<Arc<Snapshot>>,
@@ -137,6 +141,13 @@ impl Shard {
             entropy: &mut clock::entropy,
         };
         stage(&mut context)
+    }
+
+    /// Tells the control plane if a token named a key that its issuer does not have.
+    pub fn tell_lacking(&self) {
+        if let Some(issuer) = self.bench.borrow_mut().authenticator.take_lacking() {
+            self.wants.keys_of(issuer);
+        }
     }
 
     /// Runs one stage under the configuration in force now: what is on its way back must hold today.

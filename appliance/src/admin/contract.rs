@@ -10,6 +10,72 @@ pub const REVOCATIONS: &str = "/v1/revocations";
 /// POST lets something back in.
 pub const LIFT: &str = "/v1/revocations/lift";
 
+/// GET says how the gate is.
+pub const STATUS: &str = "/v1/status";
+/// POST fetches an issuer's keys now.
+pub const REFRESH: &str = "/v1/issuers/refresh";
+
+/// How the gate is. Times are seconds since 1970.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Its clock.
+    pub now: u64,
+    /// The generation in force.
+    pub generation: u64,
+    /// How clients reach it.
+    pub public_url: String,
+    /// The address it listens on.
+    pub listening: String,
+    /// Whom it believes.
+    pub issuers: Vec<IssuerStatus>,
+}
+
+/// How an issuer is. Times are seconds since 1970.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct IssuerStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its exact `iss`.
+    pub issuer: String,
+    /// Usable keys in force; without any, all its tokens are refused.
+    pub keys: usize,
+    /// Why further keys of its set are not used.
+    pub dropped: Vec<String>,
+    /// Whether its keys are fetched; the others are files, or the gate's own.
+    pub fetches: bool,
+    /// Where its keys were fetched from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// When they were fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<u64>,
+    /// Until when they stay in force while it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good_until: Option<u64>,
+    /// Present while it does not answer as it must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
+}
+
+/// Since when an issuer does not answer as it must.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Failing {
+    /// Since when.
+    pub since: u64,
+    /// Fetches since then.
+    pub attempts: u32,
+    /// What was wrong with the last one.
+    pub error: String,
+}
+
+/// Fetches an issuer's keys now.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// Its name in the configuration.
+    pub issuer: String,
+}
+
 /// What can be shut off. Issuers are exact `iss` values.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]

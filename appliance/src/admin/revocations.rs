@@ -4,9 +4,8 @@
 //! gate from starting: forgetting a revocation would let somebody back in.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use portreeve_core::limits::REVOCATIONS_MAX;
 
 use super::contract::{Entry, Listed, What};
 use crate::config::Diagnostic;
+use crate::replace;
 
 /// The file's name in the state directory.
 pub const FILE: &str = "revocations.json";
@@ -125,19 +125,8 @@ impl Revocations {
     /// # Errors
     /// What the file system says. Either list may be on the disk then, but whole.
     pub fn keep(&self) -> io::Result<()> {
-        let next = self.path.with_extension("json.next");
         let mut text = serde_json::to_vec_pretty(self.list())?;
         text.push(b'\n');
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&next)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&next, &self.path)?;
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::File::open(folder)?.sync_all()
+        replace::file(&self.path, &text)
     }
 }

@@ -11,6 +11,7 @@ use crate::boot::{self, Gate};
 use crate::config::Config;
 use crate::demo;
 use crate::demo::stage::RunningGate;
+use crate::shard::channel_of_wants;
 
 /// Watch agents being let through and turned away.
 ///
@@ -30,7 +31,9 @@ pub(super) fn run(options: &Options, started: Instant) -> Result<String, Failure
 }
 
 fn start(config: &Config, snapshot: Snapshot) -> Result<Box<dyn RunningGate>, String> {
-    let gate = Gate::start(config, snapshot).map_err(|error| error.to_string())?;
+    // Its issuer is embedded: its keys are there or nothing is.
+    let (wants, _nobody_hears) = channel_of_wants();
+    let gate = Gate::start(config, snapshot, &wants).map_err(|error| error.to_string())?;
     Ok(Box::new(gate))
 }
 

@@ -44,7 +44,7 @@ pub(super) struct List {
 
 /// Which gate is meant.
 #[derive(Args, Debug)]
-struct RunningGate {
+pub(super) struct RunningGate {
     /// The configuration of the running gate.
     #[arg(long, value_name = "FILE", default_value = "portreeve.toml", global = true)]
     config: PathBuf,
@@ -56,7 +56,7 @@ struct RunningGate {
 
 impl RunningGate {
     /// Its state directory, and its configuration unless that is not to be read.
-    fn find(&self) -> Result<(PathBuf, Option<Config>), Failure> {
+    pub(super) fn find(&self) -> Result<(PathBuf, Option<Config>), Failure> {
         if let Some(state_dir) = &self.state_dir {
             return Ok((state_dir.clone(), None));
         }

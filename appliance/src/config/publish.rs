@@ -16,9 +16,10 @@ use portreeve_core::policy::{self, Catalog, PolicySet};
 use portreeve_core::snapshot::{Eras, Front, Server, Snapshot};
 
 use super::keys::{self, Role};
-use super::{AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, embedded, read, read_text};
+use super::{AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, KeySource, embedded, read, read_text};
 
-/// Everything a decision reads, as the first generation. Revocations are not configuration: none is in it.
+/// Everything a decision reads, as the first generation. Neither revocations nor fetched keys are configuration: none is
+/// in it.
 ///
 /// # Errors
 /// Everything that is wrong in the files the configuration names.
@@ -43,11 +44,20 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
     })
 }
 
+/// Gives the issuers of `snapshot` the keys that were fetched. Nobody may have it yet.
+pub fn set_keys(snapshot: &mut Snapshot, sets: Vec<(String, KeySet)>) {
+    if let Some(trust) = Arc::get_mut(&mut snapshot.trust) {
+        for (issuer, keys) in sets {
+            trust.set_keys(&issuer, keys);
+        }
+    }
+}
+
 fn noted<T>(result: Result<T, Vec<Diagnostic>>, faults: &mut Vec<Diagnostic>) -> Option<T> {
     result.map_err(|found| faults.extend(found)).ok()
 }
 
-/// Issuers with their keys, and the registered agents.
+/// Issuers, with their keys where those are in files, and the registered agents.
 ///
 /// # Errors
 /// Key sets that cannot be read or hold no usable key, and everything core refuses.
@@ -71,7 +81,7 @@ pub fn trust(config: &Config) -> Result<Trust, Vec<Diagnostic>> {
     Trust::new(1, issuers, agents).map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])
 }
 
-/// The issuers of other parties, with their keys.
+/// The issuers of other parties, with their keys where those are in files.
 ///
 /// # Errors
 /// Key sets that cannot be read or hold no usable key.
@@ -86,13 +96,11 @@ pub fn issuers(config: &Config) -> Result<Vec<identity::Issuer>, Vec<Diagnostic>
 }
 
 fn issuer(profile: &Issuer) -> Result<identity::Issuer, Diagnostic> {
-    let file = &profile.jwks_file;
-    let keys = KeySet::parse(&read(file)?)
-        .map_err(|error| Diagnostic::of_file(file, error.to_string()).hint("a JSON Web Key Set, RFC 7517 5"))?;
-    if keys.keys().is_empty() {
-        let message = format!("none of the {} keys here can be used", keys.dropped().len());
-        return Err(Diagnostic::of_file(file, message).hint("public signing keys, each with a kid: EC, OKP or RSA"));
-    }
+    let keys = match &profile.keys {
+        KeySource::File(file) => key_file(file)?,
+        // The keeper of issuers has them.
+        KeySource::At(_) | KeySource::Discovered(..) => KeySet::default(),
+    };
     Ok(identity::Issuer {
         name: profile.name.clone(),
         issuer: profile.issuer.clone(),
@@ -114,6 +122,16 @@ fn issuer(profile: &Issuer) -> Result<identity::Issuer, Diagnostic> {
         },
         allow_unlinked_with: profile.unlinked_with.clone(),
     })
+}
+
+fn key_file(file: &Path) -> Result<KeySet, Diagnostic> {
+    let keys = KeySet::parse(&read(file)?)
+        .map_err(|error| Diagnostic::of_file(file, error.to_string()).hint("a JSON Web Key Set, RFC 7517 5"))?;
+    if keys.keys().is_empty() {
+        let message = format!("none of the {} keys here can be used", keys.dropped().len());
+        return Err(Diagnostic::of_file(file, message).hint("public signing keys, each with a kid: EC, OKP or RSA"));
+    }
+    Ok(keys)
 }
 
 const fn algorithm(algorithm: Algorithm) -> jose::Algorithm {

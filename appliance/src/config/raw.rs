@@ -75,7 +75,12 @@ pub(super) struct Limits {
 #[serde(deny_unknown_fields)]
 pub(super) struct Issuer {
     pub(super) issuer: Spanned<String>,
-    pub(super) jwks_file: Spanned<PathBuf>,
+    pub(super) jwks_file: Option<Spanned<PathBuf>>,
+    pub(super) jwks_uri: Option<Spanned<String>>,
+    pub(super) discovery: Option<Spanned<Discovery>>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+    pub(super) max_stale: Option<Spanned<TimeSpan>>,
+    pub(super) require_at_start: Option<Spanned<bool>>,
     pub(super) tokens: Spanned<Vec<TokenRole>>,
     pub(super) audience: Option<Spanned<OneOrMore>>,
     pub(super) typ: Option<Spanned<Vec<String>>>,
@@ -86,6 +91,19 @@ pub(super) struct Issuer {
     pub(super) claims: Claims,
     #[serde(default)]
     pub(super) unlinked_with: Vec<Spanned<String>>,
+}
+
+/// Which well-known document tells where an issuer's keys are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Discovery {
+    /// That of OpenID Connect; if there is none, that of RFC 8414.
+    #[default]
+    Either,
+    /// `ISSUER/.well-known/openid-configuration` (OpenID Connect Discovery 1.0).
+    Openid,
+    /// `/.well-known/oauth-authorization-server` before the issuer's path (RFC 8414).
+    Oauth,
 }
 
 /// `"a"` or `["a", "b"]`.

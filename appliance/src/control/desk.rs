@@ -3,18 +3,23 @@
 use hyper::StatusCode;
 use portreeve_core::audit::{Change, Changed};
 
-use crate::admin::contract::{Done, Entry, Lift, Revoke, What};
+use crate::admin::contract::{Done, Entry, Lift, Refresh, Revoke, What};
 use crate::admin::revocations::{NotAdded, Revocations};
 use crate::admin::{Answer, Order, Wanted};
 use crate::boot::Gate;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, publish};
+use crate::issuers::{Keeper, Report};
 use crate::say;
+
+use super::reload::{Fresh, Read, Unread};
+use super::status;
 
 /// The running gate, and what is shut off at it.
 pub(super) struct Desk<'g> {
     pub(super) gate: &'g Gate,
     pub(super) revocations: Revocations,
+    pub(super) keeper: Keeper,
 }
 
 impl Desk<'_> {
@@ -24,9 +29,70 @@ impl Desk<'_> {
             Wanted::List => Answer::done(self.revocations.list()),
             Wanted::Revoke(wanted) => self.revoke(wanted, order.by),
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
+            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper)),
+            Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
         };
         // Who did not wait for the answer does not get it.
         let _ = order.answer.send(answer);
+    }
+
+    /// Puts in force what an issuer's task reports.
+    pub(super) fn hear(&mut self, report: Report) {
+        if let Some(changed) = self.keeper.hear(report) {
+            self.gate.set_keys(&[changed]);
+        }
+    }
+
+    fn refresh(&self, wanted: &Refresh, by: u32) -> Answer {
+        let issuer = &wanted.issuer;
+        if !self.keeper.demand(issuer) {
+            let reason = format!("no keys are fetched for an issuer `{}`", issuer.escape_debug());
+            return Answer::failed(StatusCode::NOT_FOUND, &reason);
+        }
+        say::notice(&format!("issuer {issuer}: asked for its keys by user id {by}"));
+        self.done(true)
+    }
+
+    /// Puts what was read from the disk in force, or keeps what is; says which.
+    pub(super) fn take_up(&mut self, config: &mut Config, read: Result<Fresh, Unread>) -> bool {
+        let fresh = match read {
+            Ok(fresh) => *fresh,
+            Err(unread) => {
+                match unread {
+                    Unread::Files(faults) => say::faults(&faults),
+                    Unread::Servers(error) => say::notice(&error.to_string()),
+                }
+                say::notice("NOT reloaded: the configuration and policies before this change stay in force");
+                return false;
+            }
+        };
+        let Read {
+            config: fresh,
+            mut snapshot,
+            origins,
+        } = fresh;
+        let (now, then) = (&config.gate, &fresh.gate);
+        if now.listen != then.listen
+            || now.shards != then.shards
+            || now.state_dir != then.state_dir
+            || now.tls != then.tls
+            || config.limits != fresh.limits
+        {
+            say::notice(
+                "listen, tls, shards, state_dir and limits take effect at the next start; everything else is reloaded now",
+            );
+        }
+        if let Err(fault) = self.keeper.follow(&fresh) {
+            say::notice(&fault);
+            say::notice("NOT reloaded: the configuration and policies before this change stay in force");
+            return false;
+        }
+        // Now, and not when the files were read: keys may have been replaced since.
+        publish::set_keys(&mut snapshot, self.keeper.sets());
+        let generation = self.gate.publish(&fresh, snapshot, &origins);
+        say::notice(&format!("reloaded: generation {generation} is in force"));
+        *config = fresh;
+        true
     }
 
     /// Warns of what is shut off under a name that `config` does not have: whoever was renamed is let in.

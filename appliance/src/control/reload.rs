@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::boot::{self, BootError};
-use crate::config::{self, Config, Diagnostic, publish};
+use crate::config::{self, Config, Diagnostic, KeySource, publish};
 use crate::shard::Origins;
 
 /// How long the files must be quiet before they are read: editors and git write in several steps.
@@ -106,7 +106,10 @@ fn folders(config: &Config) -> Vec<PathBuf> {
         _ => PathBuf::from("."),
     };
     let mut folders = vec![parent(&config.file), config.gate.policies.clone()];
-    folders.extend(config.issuers.iter().map(|issuer| parent(&issuer.jwks_file)));
+    folders.extend(config.issuers.iter().filter_map(|issuer| match &issuer.keys {
+        KeySource::File(file) => Some(parent(file)),
+        KeySource::At(_) | KeySource::Discovered(..) => None,
+    }));
     folders.sort();
     folders.dedup();
     folders

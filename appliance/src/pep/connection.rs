@@ -140,6 +140,7 @@ impl Connection {
         };
         let snapshot = shard.snapshot();
         let mut next = shard.under(&snapshot, |context| mediation::admit(&request, context));
+        shard.tell_lacking();
         loop {
             next = match next {
                 Next::Reply(refused) => return Err(refused),

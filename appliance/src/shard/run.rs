@@ -17,7 +17,7 @@ use portreeve_core::time::UnixTime;
 use rustls::ServerConfig;
 
 use super::owners::{Ask, Owners, Told};
-use super::{Limits, Origins, Shard, Signal};
+use super::{Limits, Origins, Shard, Signal, Wants};
 use crate::audit::Audit;
 use crate::clock;
 use crate::config;
@@ -63,6 +63,8 @@ pub struct Plan {
     pub published: Arc<Published>,
     /// The servers behind the gate.
     pub origins: Origins,
+    /// Where lacking keys are told.
+    pub wants: Wants,
     /// The gate's certificate, if it has one.
     pub tls: Option<Arc<ServerConfig>>,
     /// Where audit files go.
@@ -197,6 +199,7 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
         current: RefCell::new(plan.published.latest()),
         published: plan.published,
         bench: RefCell::new(bench),
+        wants: plan.wants,
         origins: RefCell::new(plan.origins),
         connections: Cell::new(0),
         admitted: Cell::new(0),

@@ -6,12 +6,14 @@
 
 mod client;
 mod gate;
+mod idp;
 mod issuer;
 mod sockets;
 mod upstream;
 
 pub(crate) use client::{Response, Wire, modern_call, modern_headers, read_one, read_response};
 pub(crate) use gate::{Gate, PERMIT_CLERKS};
+pub(crate) use idp::{Idp, JWKS, OPENID};
 pub(crate) use issuer::{Issuer, claims};
 pub(crate) use upstream::{Upstream, body_of, json_response};
 

@@ -3,6 +3,7 @@
 
 mod evidence;
 mod hazards;
+mod issuers;
 mod kit;
 mod lifecycle;
 mod revocation;

@@ -51,6 +51,8 @@ pub(crate) async fn pair(timers: &Timers) -> (Stream, Stream) {
 pub(crate) struct Tls {
     pub(crate) server: Arc<rustls::ServerConfig>,
     pub(crate) client: Arc<rustls::ClientConfig>,
+    /// The certificate, as PEM.
+    pub(crate) certificate: String,
 }
 
 impl Tls {
@@ -75,6 +77,7 @@ impl Tls {
         Self {
             server: Arc::new(server),
             client: Arc::new(client),
+            certificate: cert.pem(),
         }
     }
 }

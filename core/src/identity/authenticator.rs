@@ -31,6 +31,7 @@ pub struct Authenticator {
     tokens: Cache<Rc<Verified>>,
     refused: Cache<()>,
     decoded: Vec<u8>,
+    lacking: Option<String>,
 }
 
 /// What the judgements of one request share.
@@ -51,6 +52,7 @@ impl Authenticator {
             tokens: Cache::new(entries),
             refused: Cache::new(entries),
             decoded: Vec::new(),
+            lacking: None,
         }
     }
 
@@ -91,6 +93,12 @@ impl Authenticator {
         Ok(principal)
     }
 
+    /// The issuer profile whose keys lacked the one that a token named, since this was last asked. Its keys may have been
+    /// rotated; anybody can make such a token, so whoever acts on this must do it rarely.
+    pub fn take_lacking(&mut self) -> Option<String> {
+        self.lacking.take()
+    }
+
     /// Forgets everything that another generation of trust allowed or refused.
     fn follow(&mut self, trust: &Trust) {
         if self.generation != trust.generation {
@@ -113,6 +121,7 @@ impl Authenticator {
         let mut workspace = Workspace {
             decoded: &mut self.decoded,
             scratch: round.scratch,
+            lacking: &mut self.lacking,
         };
         match token::verify(token, side, round.trust, &mut workspace, now) {
             Ok(verified) => {

@@ -53,6 +53,8 @@ pub(super) struct Verified {
 pub(super) struct Workspace<'w> {
     pub(super) decoded: &'w mut Vec<u8>,
     pub(super) scratch: &'w mut Scratch,
+    /// The issuer profile whose keys lack the one that the token names.
+    pub(super) lacking: &'w mut Option<String>,
 }
 
 /// Judges `token`, presented on `side`.
@@ -63,7 +65,11 @@ pub(super) fn verify(
     workspace: &mut Workspace<'_>,
     now: UnixTime,
 ) -> Result<Verified, Fault> {
-    let Workspace { decoded, scratch } = workspace;
+    let Workspace {
+        decoded,
+        scratch,
+        lacking,
+    } = workspace;
     let compact = Compact::split(token).map_err(Fault::Form)?;
     let header = Header::read(&compact, decoded, scratch).map_err(Fault::Header)?;
 
@@ -77,7 +83,11 @@ pub(super) fn verify(
         .ok_or(Fault::Issuer)?;
 
     refuse_type(&header, issuer)?;
-    let (key, algorithm) = choose_key(&header, issuer)?;
+    let (key, algorithm) = choose_key(&header, issuer).inspect_err(|fault| {
+        if *fault == Fault::Key && header.kid.is_some() {
+            **lacking = Some(issuer.name.clone());
+        }
+    })?;
     let expires = claims::times(members, issuer, side, now)?;
     claims::audience(members, issuer)?;
 

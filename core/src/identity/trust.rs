@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use super::Issuer;
 use super::Principal;
 use super::Side;
+use crate::jose::jwks::KeySet;
 use crate::limits::AGENTS_MAX;
 use crate::limits::ISSUERS_MAX;
 use crate::limits::TOKEN_LEEWAY_MAX;
 use crate::limits::TOKEN_LIFETIME_MAX;
 
 /// What identity is decided by.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Trust {
     /// The number of this version. INVARIANT: two different contents never have the same one, or the per-core caches
     /// would keep what the older one allowed.
@@ -172,6 +173,13 @@ impl Trust {
     #[must_use]
     pub fn issuers(&self) -> &[Issuer] {
         &self.issuers
+    }
+
+    /// Replaces the keys of the issuer profile of that name, if there is one. INVARIANT: the generation must change, too.
+    pub fn set_keys(&mut self, issuer: &str, keys: KeySet) {
+        if let Some(profile) = self.issuers.iter_mut().find(|profile| profile.name == issuer) {
+            profile.keys = keys;
+        }
     }
 
     /// The registered agents.

@@ -1,11 +1,13 @@
 //! What issuers mean: profiles that say which tokens are read at all. Pure.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Spanned;
 
 use super::{Embedded, Issuer, Resolver, at_most, raw};
-use crate::config::{Algorithm, EMBEDDED};
+use crate::config::{Algorithm, EMBEDDED, KeySource};
+use crate::fetch::Place;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -59,6 +61,8 @@ impl Resolver<'_> {
         let default_lifetime = if agents { HOUR } else { DAY };
         let max_lifetime = issuer.max_lifetime.as_ref();
         let leeway = issuer.leeway.as_ref();
+        let max_stale = issuer.max_stale.as_ref();
+        let keys = self.key_source(&issuer);
         let claims = issuer.claims;
         Issuer {
             name,
@@ -85,12 +89,57 @@ impl Resolver<'_> {
                     written.into_inner()
                 },
             ),
-            jwks_file: self.path(issuer.jwks_file.get_ref()),
+            keys,
+            ca_file: issuer.ca_file.map(|file| self.path(file.get_ref())),
+            max_stale: max_stale.map_or(DAY, |span| at_most(span, DAY, self.source, &mut self.faults)),
+            require_at_start: issuer.require_at_start.is_some_and(Spanned::into_inner),
             user_claim: claims.user.unwrap_or_else(|| "sub".to_owned()),
             agent_claim: claims.agent.unwrap_or_else(|| "sub".to_owned()),
             groups_claim: claims.groups.unwrap_or_else(|| "groups".to_owned()),
             unlinked_with: issuer.unlinked_with.into_iter().map(Spanned::into_inner).collect(),
             issuer: issuer.issuer.into_inner(),
+        }
+    }
+
+    /// A file, a place, or what the issuer's metadata says: in this order, and only one.
+    fn key_source(&mut self, issuer: &raw::Issuer) -> KeySource {
+        if let Some(file) = &issuer.jwks_file {
+            let only = "with jwks_file nothing is fetched";
+            let others = [
+                issuer.jwks_uri.as_ref().map(Spanned::span),
+                issuer.discovery.as_ref().map(Spanned::span),
+                issuer.ca_file.as_ref().map(Spanned::span),
+                issuer.max_stale.as_ref().map(Spanned::span),
+                issuer.require_at_start.as_ref().map(Spanned::span),
+            ];
+            for span in others.into_iter().flatten() {
+                self.refuse(&Spanned::new(span, ()), only, "drop this key or jwks_file");
+            }
+            return KeySource::File(self.path(file.get_ref()));
+        }
+        if let (Some(_), Some(discovery)) = (&issuer.jwks_uri, &issuer.discovery) {
+            self.refuse(
+                discovery,
+                "with jwks_uri nothing is discovered",
+                "drop this key or jwks_uri",
+            );
+        }
+        let written = issuer.jwks_uri.as_ref().unwrap_or(&issuer.issuer);
+        let discovery = issuer.discovery.as_ref().map(|written| *written.get_ref());
+        let place = match Place::parse(written.get_ref()) {
+            // SPEC: RFC 8414 2: an issuer has no query.
+            Ok(place) if issuer.jwks_uri.is_none() && place.has_query() => Err("has a query"),
+            read => read,
+        };
+        match place {
+            Ok(place) if issuer.jwks_uri.is_some() => KeySource::At(place),
+            Ok(place) => KeySource::Discovered(place, discovery.unwrap_or_default()),
+            Err(fault) => {
+                let message = format!("nothing can be fetched from here: this {fault}");
+                let hint = "https://…, http only on this machine; or give the key set as jwks_file or jwks_uri";
+                self.refuse(written, &message, hint);
+                KeySource::File(PathBuf::new())
+            }
         }
     }
 

@@ -10,23 +10,32 @@ use super::{AUDIENCE, ISSUER};
 
 /// An issuer of test tokens: Ed25519, its own JWKS.
 pub(crate) struct Issuer {
+    iss: String,
+    kid: String,
     keys: Ed25519KeyPair,
 }
 
 impl Issuer {
     pub(crate) fn new() -> Self {
+        Self::named(ISSUER, "k1", 7)
+    }
+
+    /// The issuer `iss` with one key, of that `kid` and made from `seed`.
+    pub(crate) fn named(iss: &str, kid: &str, seed: u8) -> Self {
         Self {
-            keys: Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap(),
+            iss: iss.to_owned(),
+            kid: kid.to_owned(),
+            keys: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap(),
         }
     }
 
     pub(crate) fn jwks(&self) -> String {
-        let x = BASE64.encode(self.keys.public_key());
-        format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"k1","x":"{x}"}}]}}"#)
+        let (x, kid) = (BASE64.encode(self.keys.public_key()), &self.kid);
+        format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"{kid}","x":"{x}"}}]}}"#)
     }
 
     pub(crate) fn sign(&self, claims: &serde_json::Value) -> String {
-        let header = BASE64.encode(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"k1"}"#);
+        let header = BASE64.encode(format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{}"}}"#, self.kid));
         let signed = format!("{header}.{}", BASE64.encode(claims.to_string()));
         let signature = BASE64.encode(self.keys.sign(signed.as_bytes()));
         format!("{signed}.{signature}")
@@ -48,7 +57,7 @@ impl Issuer {
             .unwrap()
             .as_secs();
         let mut claims = serde_json::json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600,
+            "iss": self.iss, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600,
             "jti": format!("{subject}-{now}"),
         });
         claims

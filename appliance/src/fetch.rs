@@ -1,0 +1,266 @@
+//! HTTP as a client, on the control plane: to configured places only, bounded in bytes and time, never redirected.
+//!
+//! Must never run on a shard, and never fetch a URL that traffic brought.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, HeaderMap};
+use hyper::{Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::tls;
+
+/// Bytes of a document: key sets and metadata.
+pub const DOCUMENT_BYTES: usize = 64 * 1024;
+/// The longest that a document may take, name lookup and TLS included.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of a place.
+const PLACE_BYTES: usize = 2048;
+
+/// Where something can be fetched: `https`, or `http` on this very machine; no user and no fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place(Uri);
+
+impl Place {
+    /// Reads `text`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let uri: Uri = text.parse().map_err(|_| "is not a URL")?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err("is not an absolute URL");
+        };
+        if text.len() > PLACE_BYTES {
+            return Err("is too long");
+        }
+        if authority.as_str().contains('@') || text.contains('#') {
+            return Err("has a user or a fragment");
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        match scheme {
+            "https" => Ok(Self(uri)),
+            "http" if here => Ok(Self(uri)),
+            _ => Err("is not https"),
+        }
+    }
+
+    /// Whether what is sent there is encrypted.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let authority = self.0.authority().map_or("", |authority| authority.as_str());
+        format!("{}://{authority}", self.0.scheme_str().unwrap_or_default())
+    }
+
+    /// The path; empty instead of a lone slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self.0.path() {
+            "/" => "",
+            path => path,
+        }
+    }
+
+    /// Whether it has a query.
+    #[must_use]
+    pub fn has_query(&self) -> bool {
+        self.0.query().is_some()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A document, and what its server says about keeping it.
+#[derive(Debug)]
+pub struct Document {
+    /// Its bytes, at most [`DOCUMENT_BYTES`].
+    pub bytes: Bytes,
+    /// `max-age` of `Cache-Control`; zero for `no-store` and `no-cache` (RFC 9111 5.2.2).
+    pub max_age: Option<Duration>,
+}
+
+/// Why there is no document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchError {
+    /// No connection, or one that broke; the reason in the words of the library.
+    Unreachable(String),
+    /// It took longer than it may.
+    Late,
+    /// The answer is not 200; redirects are not followed.
+    Status(u16),
+    /// More bytes than a document may have.
+    TooLarge,
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
+            Self::Late => write!(f, "did not answer within {} s", PATIENCE.as_secs()),
+            Self::Status(status @ 300..=399) => write!(f, "answered {status}; redirects are not followed"),
+            Self::Status(status) => write!(f, "answered {status}"),
+            Self::TooLarge => write!(f, "answered with more than {DOCUMENT_BYTES} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for FetchError {}
+
+/// A client that believes one set of roots.
+#[derive(Clone)]
+pub struct Fetcher(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fetcher")
+    }
+}
+
+impl Fetcher {
+    /// A client that believes the certificates of `ca_file`, or the public roots.
+    ///
+    /// # Errors
+    /// Why the file cannot be used.
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, String> {
+        let tls = tls::client(ca_file)?;
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(rustls::ClientConfig::clone(&tls))
+            .https_or_http()
+            .enable_http1()
+            .build();
+        // Minutes lie between two fetches: a connection kept that long is a stale one.
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(connector);
+        Ok(Self(client))
+    }
+
+    /// Gets the JSON document at `place`.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn document(&self, place: &Place) -> Result<Document, FetchError> {
+        let request = Request::get(place.0.clone())
+            .header("accept", "application/json")
+            .header("user-agent", "portreeve")
+            .body(Full::default())
+            .map_err(|error| FetchError::Unreachable(error.to_string()))?;
+        tokio::time::timeout(PATIENCE, self.exchange(request))
+            .await
+            .unwrap_or(Err(FetchError::Late))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Document, FetchError> {
+        let response = self.0.request(request).await.map_err(|error| unreachable(&error))?;
+        if response.status() != StatusCode::OK {
+            return Err(FetchError::Status(response.status().as_u16()));
+        }
+        let max_age = max_age(response.headers());
+        let body = Limited::new(response.into_body(), DOCUMENT_BYTES).collect().await;
+        let bytes = body.map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                FetchError::TooLarge
+            } else {
+                FetchError::Unreachable(error.to_string())
+            }
+        })?;
+        Ok(Document {
+            bytes: bytes.to_bytes(),
+            max_age,
+        })
+    }
+}
+
+/// The innermost reason: what wraps it only says that a client has failed.
+fn unreachable(error: &hyper_util::client::legacy::Error) -> FetchError {
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    FetchError::Unreachable(reason.to_string())
+}
+
+/// SPEC: RFC 9111 5.2.2.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let mut age = None;
+    for value in headers.get_all(CACHE_CONTROL) {
+        for directive in value.to_str().ok()?.split(',') {
+            let (name, value) = directive.trim().split_once('=').unwrap_or((directive.trim(), ""));
+            if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
+                return Some(Duration::ZERO);
+            }
+            if name.eq_ignore_ascii_case("max-age") {
+                age = value.trim_matches('"').parse().ok().map(Duration::from_secs);
+            }
+        }
+    }
+    age
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_encrypted_or_on_this_machine() {
+        for good in [
+            "https://idp.example",
+            "https://idp.example/tenant/keys?p=policy",
+            "http://127.0.0.1:8080/jwks",
+            "http://[::1]:8080/jwks",
+            "http://localhost/jwks",
+        ] {
+            assert!(Place::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "idp.example/jwks",
+            "/jwks",
+            "http://idp.example/jwks",
+            "http://localhost.example/jwks",
+            "http://10.0.0.1/jwks",
+            "https://user:secret@idp.example/",
+            "https://idp.example/#keys",
+            "file:///etc/passwd",
+            "ftp://idp.example/",
+        ] {
+            assert!(Place::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_server_says_how_long_its_answer_may_be_kept() {
+        let age = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CACHE_CONTROL, value.parse().unwrap());
+            max_age(&headers)
+        };
+        assert_eq!(
+            age("public, max-age=3600, must-revalidate"),
+            Some(Duration::from_secs(3600))
+        );
+        assert_eq!(age("Max-Age=\"60\""), Some(Duration::from_secs(60)));
+        assert_eq!(age("no-store"), Some(Duration::ZERO));
+        assert_eq!(age("max-age=60, no-cache"), Some(Duration::ZERO));
+        assert_eq!(age("max-age=soon"), None);
+        assert_eq!(age("public"), None);
+    }
+}
