@@ -73,12 +73,14 @@ enum Failure {
     Configuration(Vec<Diagnostic>),
     /// Something else, in words.
     Other(String),
+    /// What was asked is answered on standard output, and the answer is no.
+    Told(String),
 }
 
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Other(_) => ExitCode::from(1),
+            Self::Other(_) | Self::Told(_) => ExitCode::from(1),
             Self::Configuration(_) => ExitCode::from(3),
         }
     }
@@ -88,6 +90,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Other(reason) => write!(f, "portreeve: {reason}"),
+            Self::Told(answer) => f.write_str(answer),
             Self::Configuration(faults) => {
                 for fault in faults {
                     writeln!(f, "{fault}")?;
@@ -136,6 +139,11 @@ pub fn run() -> ExitCode {
     };
     match done.and_then(|text| say(&text)) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Told(answer)) => {
+            // Where nobody listens, the exit code still speaks.
+            let _ = say(&answer);
+            ExitCode::from(1)
+        }
         Err(failure) => {
             // Nothing can be said where standard error is gone; the exit code still speaks.
             let _ = writeln!(io::stderr(), "{failure}");

@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod embedded;
 pub mod keys;
 pub mod limits;
+pub mod profile;
 pub mod publish;
 mod raw;
 mod resolve;
@@ -22,7 +23,10 @@ use std::time::Duration;
 
 pub use diagnostic::Diagnostic;
 pub use limits::Limits;
+pub use profile::Profile;
 pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm};
+
+use portreeve_core::identity::{ClaimNames, Dialect};
 
 use diagnostic::Source;
 use value::HttpUrl;
@@ -123,12 +127,10 @@ pub struct Issuer {
     pub max_lifetime: Duration,
     /// How far its clock may be off.
     pub leeway: Duration,
-    /// The claim that names the user.
-    pub user_claim: String,
-    /// The claim that names the agent.
-    pub agent_claim: String,
-    /// The claim that lists the groups.
-    pub groups_claim: String,
+    /// How its tokens differ from RFC 9068.
+    pub dialect: Dialect,
+    /// Which claim means what.
+    pub claims: ClaimNames,
     /// Names of issuers whose tokens may come beside its own without naming each other.
     pub unlinked_with: Vec<String>,
 }

@@ -34,6 +34,18 @@ const REPORTS: usize = 16;
 /// The keys of an issuer have changed; an empty set withdraws them.
 pub type Changed = (String, KeySet);
 
+/// Fetches the keys of `issuer` once, for a command. Gives back where they are from, too.
+///
+/// # Errors
+/// Why there are none, in words.
+pub fn fetch_once(issuer: &Issuer) -> Result<(KeySet, String), String> {
+    let source = Source::new(issuer)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let keys = runtime.block_on(source.fetch()).map_err(|error| error.to_string())?;
+    Ok((keys.set, keys.place))
+}
+
 /// All issuers whose keys are fetched.
 #[derive(Debug)]
 pub struct Keeper {

@@ -5,6 +5,7 @@ use core::time::Duration;
 use portreeve_core::identity::AgentState;
 use portreeve_core::identity::Authenticator;
 use portreeve_core::identity::ClaimNames;
+use portreeve_core::identity::Dialect;
 use portreeve_core::identity::Issuer;
 use portreeve_core::identity::Presented;
 use portreeve_core::identity::RegisteredAgent;
@@ -42,6 +43,7 @@ fn two_cached_identities_allocate_nothing() {
         max_lifetime: None,
         leeway: Duration::from_secs(30),
         claims: ClaimNames::default(),
+        dialect: Dialect::default(),
         allow_unlinked_with: Vec::new(),
     };
     let agent = RegisteredAgent {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use portreeve_core::identity::AgentState;
 use portreeve_core::identity::Authenticator;
 use portreeve_core::identity::ClaimNames;
+use portreeve_core::identity::Dialect;
 use portreeve_core::identity::Issuer;
 use portreeve_core::identity::Presented;
 use portreeve_core::identity::Principal;
@@ -60,6 +61,7 @@ fn trust(corpus: &Corpus) -> Trust {
         max_lifetime: None,
         leeway: Duration::from_secs(30),
         claims: ClaimNames::default(),
+        dialect: Dialect::default(),
         allow_unlinked_with: Vec::new(),
     };
     let agent = RegisteredAgent {

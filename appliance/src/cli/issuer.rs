@@ -1,6 +1,10 @@
 //! `portreeve issuer`: what an operator does about issuers.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+mod test;
 
 use super::revoke::RunningGate;
 use super::{Failure, unknown};
@@ -16,6 +20,23 @@ pub(super) struct Issuer {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say step by step why a token of an issuer is accepted or not. The token itself is never shown.
+    ///
+    /// Reads the configuration and the issuer's keys; where those are fetched, they are fetched now. No gate need be
+    /// running.
+    Test {
+        /// Its name in [issuers], `embedded` or `embedded-users`.
+        name: String,
+        /// A file with the token, or - for standard input; a leading `Bearer` is ignored.
+        #[arg(long, value_name = "FILE")]
+        token: PathBuf,
+        /// Judge it as it would be in this place; may be left out where the issuer is for one only.
+        #[arg(long, value_enum, value_name = "WHO")]
+        of: Option<Who>,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "portreeve.toml")]
+        config: PathBuf,
+    },
     /// Fetch an issuer's keys now, as after an emergency rotation; otherwise they are fetched when they are due, or when a
     /// token names one that is not there.
     Refresh {
@@ -26,9 +47,24 @@ enum Command {
     },
 }
 
+/// Where a token is presented.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Who {
+    /// In `Authorization`.
+    Agent,
+    /// In `X-AI-User-Assertion`.
+    User,
+}
+
 pub(super) fn run(options: &Issuer) -> Result<String, Failure> {
     match &options.command {
         Command::Refresh { name, gate } => refresh(name, gate),
+        Command::Test {
+            name,
+            token,
+            of,
+            config,
+        } => test::run(name, token, *of, config),
     }
 }
 

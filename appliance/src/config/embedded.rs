@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use portreeve_core::credential::{KeyError, SigningKey, documents};
-use portreeve_core::identity::{ClaimNames, Issuer, Roles};
+use portreeve_core::identity::{ClaimNames, Dialect, Issuer, Roles};
 use portreeve_core::jose::Algorithm;
 use portreeve_core::jose::jwks::{JwksError, KeySet};
 use portreeve_core::json::write::ObjectWriter;
@@ -104,6 +104,7 @@ pub(super) fn profiles(config: &Config, embedded: &Embedded, key: &SigningKey) -
         // One clock makes and checks these tokens.
         leeway: Duration::ZERO,
         claims: ClaimNames::default(),
+        dialect: Dialect::default(),
         allow_unlinked_with: Vec::new(),
     };
     let (agent, user) = (

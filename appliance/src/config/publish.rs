@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portreeve_core::credential::{MintKeys, Minter};
-use portreeve_core::identity::{self, AgentClient, ClaimNames, RegisteredAgent, Roles, Trust};
+use portreeve_core::identity::{self, AgentClient, RegisteredAgent, Roles, Trust};
 use portreeve_core::jose;
 use portreeve_core::jose::jwks::KeySet;
 use portreeve_core::policy::{self, Catalog, PolicySet};
@@ -114,12 +114,8 @@ fn issuer(profile: &Issuer) -> Result<identity::Issuer, Diagnostic> {
         keys,
         max_lifetime: Some(profile.max_lifetime),
         leeway: profile.leeway,
-        claims: ClaimNames {
-            user: profile.user_claim.clone(),
-            agent: profile.agent_claim.clone(),
-            groups: profile.groups_claim.clone(),
-            ..ClaimNames::default()
-        },
+        dialect: profile.dialect.clone(),
+        claims: profile.claims.clone(),
         allow_unlinked_with: profile.unlinked_with.clone(),
     })
 }

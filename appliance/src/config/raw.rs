@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::profile::Profile;
 use super::value::{ByteSize, HttpUrl, ListenAddress, TimeSpan};
 
 /// Tables by the name the operator gave them, each with its place in the file.
@@ -75,6 +76,8 @@ pub(super) struct Limits {
 #[serde(deny_unknown_fields)]
 pub(super) struct Issuer {
     pub(super) issuer: Spanned<String>,
+    #[serde(default)]
+    pub(super) profile: Profile,
     pub(super) jwks_file: Option<Spanned<PathBuf>>,
     pub(super) jwks_uri: Option<Spanned<String>>,
     pub(super) discovery: Option<Spanned<Discovery>>,
@@ -152,6 +155,9 @@ pub(super) struct Claims {
     pub(super) user: Option<String>,
     pub(super) agent: Option<String>,
     pub(super) groups: Option<String>,
+    pub(super) client: Option<OneOrMore>,
+    pub(super) scope: Option<String>,
+    pub(super) scope_is_array: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -114,7 +114,7 @@ fn a_site_means_what_it_says() {
     );
     assert_eq!(fleet.audiences, ["https://gate.example/agents"]);
     assert_eq!(
-        (corp.user_claim.as_str(), corp.groups_claim.as_str()),
+        (corp.claims.user.as_str(), corp.claims.groups.as_str()),
         ("oid", "groups")
     );
     assert_eq!(corp.max_lifetime, Duration::from_secs(24 * 3600));
@@ -275,4 +275,98 @@ fn one_run_reports_everything_in_the_order_of_the_file() {
         .map(|fault| fault.position.unwrap().0)
         .collect();
     assert_eq!(lines, [4, 6, 9]);
+}
+
+#[test]
+fn a_profile_sets_what_the_operator_leaves_out() {
+    let issuer = |more: &str| {
+        let text = format!(
+            "{MINIMAL}[issuers.a]\nissuer = \"https://idp.example\"\njwks_file = \"f\"\ntokens = [\"user\"]\n{more}"
+        );
+        parsed(&text).unwrap().issuers.remove(0)
+    };
+    let okta = issuer("profile = \"okta\"\nclaims.groups = \"/x/groups\"");
+    assert_eq!(okta.claims.user, "uid");
+    assert_eq!(
+        (okta.claims.groups.as_str(), okta.claims.scope_is_array),
+        ("/x/groups", true)
+    );
+    assert_eq!(okta.types, ["at+jwt"]);
+    assert_eq!(okta.dialect.marked[0].claims, ["cid"]);
+    // Types that are written down are all that is read.
+    assert!(
+        issuer("profile = \"okta\"\ntyp = [\"at+jwt\"]")
+            .dialect
+            .marked
+            .is_empty()
+    );
+    assert!(issuer("").dialect.marked.is_empty());
+}
+
+#[test]
+fn keys_come_from_one_place_and_that_one_can_be_fetched_from() {
+    let issuer = |iss: &str, more: &str| {
+        with(&format!(
+            "[issuers.a]\nissuer = \"{iss}\"\ntokens = [\"user\"]\n{more}\n"
+        ))
+    };
+    let keys = |iss: &str, more: &str| parsed(&issuer(iss, more)).unwrap().issuers.remove(0).keys;
+    assert!(matches!(
+        keys("https://idp.example", ""),
+        KeySource::Discovered(_, Discovery::Either)
+    ));
+    assert!(matches!(
+        keys("https://idp.example", "discovery = \"oauth\""),
+        KeySource::Discovered(_, Discovery::Oauth)
+    ));
+    assert!(matches!(
+        keys("any text", "jwks_uri = \"https://idp.example/k?p=1\""),
+        KeySource::At(_)
+    ));
+    assert!(matches!(keys("any text", "jwks_file = \"f\""), KeySource::File(_)));
+    for (iss, more, said) in [
+        ("http://idp.example", "", "is not https"),
+        ("any text", "", "nothing can be fetched"),
+        ("https://idp.example/?tenant=1", "", "has a query"),
+        (
+            "https://idp.example",
+            "jwks_uri = \"http://idp.example/k\"",
+            "is not https",
+        ),
+        (
+            "https://idp.example",
+            "jwks_file = \"f\"\nmax_stale = \"1h\"",
+            "nothing is fetched",
+        ),
+        (
+            "https://idp.example",
+            "jwks_file = \"f\"\njwks_uri = \"https://idp.example/k\"",
+            "nothing is fetched",
+        ),
+        (
+            "https://idp.example",
+            "jwks_uri = \"https://idp.example/k\"\ndiscovery = \"oauth\"",
+            "nothing is discovered",
+        ),
+        ("https://idp.example", "max_stale = \"2d\"", "24h"),
+        (
+            "https://idp.example",
+            "profile = \"spiffe\"\njwks_file = \"f\"",
+            "not a trust domain",
+        ),
+        (
+            "spiffe://Town",
+            "profile = \"spiffe\"\njwks_file = \"f\"",
+            "not a trust domain",
+        ),
+        (
+            "spiffe://town/path",
+            "profile = \"spiffe\"\njwks_file = \"f\"",
+            "not a trust domain",
+        ),
+        ("spiffe://town", "profile = \"spiffe\"", "has no metadata"),
+    ] {
+        let fault = fault(&issuer(iss, more));
+        assert!(fault.contains(said), "{iss} {more}: {fault}");
+    }
 }

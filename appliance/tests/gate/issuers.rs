@@ -413,3 +413,56 @@ fn an_issuer_that_is_added_while_the_gate_runs_is_asked_and_the_others_keep_thei
     }
     assert_eq!(call(&gate, &one), 200);
 }
+
+#[test]
+fn a_test_of_a_token_says_step_by_step_what_is_wrong_and_never_shows_it() {
+    let upstream = Upstream::obliging();
+    let (idp, issuer) = idp("k1", 1);
+    let folder = folder(&upstream, &[("idp", &idp.iss(), "")]);
+    let file = folder.path().join("token");
+    let test = |token: &str, of: &str| {
+        fs::write(&file, format!("Bearer {token}\n")).unwrap();
+        let output = portreeve(
+            folder.path(),
+            &["issuer", "test", "idp", "--of", of, "--token", "token"],
+        );
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(token.split('.').all(|part| !said.contains(part)), "{said}");
+        (output.status.code().unwrap(), said)
+    };
+    // Without a gate: it fetches the keys itself.
+    let (code, said) = test(&issuer.agent("clerk-bot"), "agent");
+    assert!(
+        code == 0 && said.contains("accepted") && said.contains("idp-bot"),
+        "{said}"
+    );
+    let (code, said) = test(&issuer.user("ada", "clerk-bot", &["clerks"]), "user");
+    assert!(
+        code == 0 && said.contains("\"ada\"") && said.contains("\"clerks\""),
+        "{said}"
+    );
+
+    let forged = Issuer::named(&idp.iss(), "k1", 9);
+    let (code, said) = test(&forged.agent("clerk-bot"), "agent");
+    assert!(code == 1 && said.contains("FAIL  signature"), "{said}");
+    let unknown = Issuer::named(&idp.iss(), "k2", 1);
+    let (code, said) = test(&unknown.agent("clerk-bot"), "agent");
+    assert!(
+        code == 1 && said.contains("FAIL  key          \"k2\"; wanted \"k1\""),
+        "{said}"
+    );
+    let (code, said) = test(&issuer.agent("stranger"), "agent");
+    assert!(
+        code == 1 && said.contains("the agent is not registered (audit reason agent_unknown)"),
+        "{said}"
+    );
+    let (code, said) = test("nonsense", "agent");
+    assert!(code == 1 && said.contains("FAIL  form"), "{said}");
+
+    idp.die();
+    let (code, said) = test(&issuer.agent("clerk-bot"), "agent");
+    assert!(
+        code == 1 && said.contains("the keys of issuer idp cannot be fetched"),
+        "{said}"
+    );
+}

@@ -4,9 +4,11 @@
 //! pipeline; RFC 7519 4.1, RFC 9068 2.2, RFC 8693 4.1 and 4.4.
 
 use super::Actor;
+use super::ClaimNames;
 use super::Fault;
 use super::Issuer;
 use super::Side;
+use super::issuer::find;
 use super::token::Verified;
 use crate::json::Object;
 use crate::json::Value;
@@ -30,7 +32,10 @@ pub(super) fn times(claims: Object<'_>, issuer: &Issuer, side: Side, now: UnixTi
             .ok_or(Fault::TimeShape),
     };
     let expires = moment("exp")?.ok_or(Fault::TimeShape)?;
-    let issued = moment("iat")?.ok_or(Fault::TimeShape)?;
+    let issued = match moment("iat")? {
+        None if issuer.dialect.svid => now,
+        issued => issued.ok_or(Fault::TimeShape)?,
+    };
     let not_before = moment("nbf")?.unwrap_or(issued);
     if now >= expires.saturating_add(issuer.leeway) {
         return Err(Fault::Expired);
@@ -81,10 +86,14 @@ pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: Uni
     } else {
         groups(claims, &issuer.claims.groups)?
     };
-    let client = client(claims)?;
+    let client = client(claims, &issuer.claims.client)?;
     let subject = required(claims, id, Fault::Subject)?;
+    if issuer.dialect.svid && !is_of(&subject, &issuer.issuer) {
+        return Err(Fault::Subject);
+    }
     // SPEC: RFC 9700 4.15: a client acting on its own behalf must not pass for a user.
-    if !is_agent && client.as_ref() == Some(&subject) {
+    let signs = &issuer.dialect.client_signs;
+    if !is_agent && (client.as_ref() == Some(&subject) || signs.iter().any(|sign| sign.is_on(claims, &subject))) {
         return Err(Fault::SubjectIsAgent);
     }
     Ok(Verified {
@@ -109,9 +118,16 @@ pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: Uni
             None => Vec::new(),
             Some(value) => texts(value, SCOPES_MAX, Fault::AuthFacts)?,
         },
-        scopes: scopes(claims)?,
+        scopes: scopes(claims, &issuer.claims)?,
         jti: optional(claims, "jti", Fault::AuthFacts)?,
     })
+}
+
+/// SPEC: SPIFFE-ID 2: the trust domain, and a path after it.
+pub(super) fn is_of(subject: &str, domain: &str) -> bool {
+    subject
+        .strip_prefix(domain)
+        .is_some_and(|path| path.len() > 1 && path.starts_with('/'))
 }
 
 /// A bounded text that can be shown in a log or used as an id: not empty, no control characters.
@@ -124,7 +140,7 @@ fn text(value: Value<'_>, fault: Fault) -> Result<String, Fault> {
 }
 
 fn optional(claims: Object<'_>, name: &str, fault: Fault) -> Result<Option<String>, Fault> {
-    claims.get(name).map(|value| text(value, fault)).transpose()
+    find(claims, name).map(|value| text(value, fault)).transpose()
 }
 
 fn required(claims: Object<'_>, name: &str, fault: Fault) -> Result<String, Fault> {
@@ -136,20 +152,26 @@ fn texts(value: Value<'_>, max: usize, fault: Fault) -> Result<Vec<String>, Faul
     items.iter().map(|item| text(item, fault)).collect()
 }
 
-fn client(claims: Object<'_>) -> Result<Option<String>, Fault> {
-    let client_id = optional(claims, "client_id", Fault::Client)?;
-    let azp = optional(claims, "azp", Fault::Client)?;
-    match (&client_id, &azp) {
-        (Some(one), Some(other)) if one != other => Err(Fault::Client),
-        _ => Ok(client_id.or(azp)),
+fn client(claims: Object<'_>, names: &[String]) -> Result<Option<String>, Fault> {
+    let mut client = None;
+    for name in names {
+        let named = optional(claims, name, Fault::Client)?;
+        match (&client, &named) {
+            (Some(one), Some(other)) if one != other => return Err(Fault::Client),
+            _ => client = client.or(named),
+        }
     }
+    Ok(client)
 }
 
 /// SPEC: RFC 6749 3.3: a list of space-delimited strings.
-fn scopes(claims: Object<'_>) -> Result<Vec<String>, Fault> {
-    let Some(value) = claims.get("scope") else {
+fn scopes(claims: Object<'_>, names: &ClaimNames) -> Result<Vec<String>, Fault> {
+    let Some(value) = find(claims, &names.scope) else {
         return Ok(Vec::new());
     };
+    if names.scope_is_array {
+        return texts(value, SCOPES_MAX, Fault::Scope);
+    }
     let list = value.as_str().ok_or(Fault::Scope)?;
     if list.chars().any(char::is_control) || list.split(' ').count() > SCOPES_MAX {
         return Err(Fault::Scope);
@@ -166,9 +188,7 @@ fn groups(claims: Object<'_>, name: &str) -> Result<Vec<String>, Fault> {
     if claims.get("_claim_names").is_some() {
         return Err(Fault::GroupsElsewhere);
     }
-    claims
-        .get(name)
-        .map_or(Ok(Vec::new()), |value| texts(value, GROUPS_MAX, Fault::Groups))
+    find(claims, name).map_or(Ok(Vec::new()), |value| texts(value, GROUPS_MAX, Fault::Groups))
 }
 
 /// SPEC: RFC 8693 4.1: the outermost `act` is the current actor, nested ones came before it.

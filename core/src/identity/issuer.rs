@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use crate::jose::Algorithm;
 use crate::jose::jwks::KeySet;
+use crate::json::Object;
+use crate::json::Value;
 use crate::limits::AGENT_TOKEN_LIFETIME;
 use crate::limits::TOKEN_LIFETIME_MAX;
 
@@ -21,8 +23,10 @@ pub struct Issuer {
     /// What its tokens may prove.
     pub roles: Roles,
     /// The `typ` values of its tokens, without `application/`; compared without letter case. A token without `typ` is
-    /// never accepted.
+    /// accepted only where the dialect says how to tell it.
     pub types: Vec<String>,
+    /// How its tokens differ from RFC 9068.
+    pub dialect: Dialect,
     /// The algorithms it signs with.
     pub algorithms: Vec<Algorithm>,
     /// The `aud` values that mean this gate, exact.
@@ -49,7 +53,42 @@ pub struct Roles {
     pub user: bool,
 }
 
-/// The names of the claims that vendors spell differently.
+/// How tokens of an issuer differ from RFC 9068. The default is: in nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dialect {
+    /// Tokens whose `typ` does not say what they are, and how to tell them all the same.
+    pub marked: Vec<Marked>,
+    /// JWT-SVIDs (SPIFFE): the issuer is a trust domain, `spiffe://DOMAIN`, and a token belongs to it by its `sub`;
+    /// `iss` and `iat` may be absent, and the life of a token without `iat` is counted from now.
+    pub svid: bool,
+    /// How tokens that a client got for itself are told from those of users; any one sign is enough.
+    pub client_signs: Vec<ClientSign>,
+}
+
+/// A sign that a token is a client's own and names no user, beyond a subject that equals the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientSign {
+    /// It has this claim.
+    Has(String),
+    /// It lacks this claim.
+    Lacks(String),
+    /// Its subject ends in this.
+    SubjectEnds(String),
+}
+
+/// Tokens of a weak `typ` that are told by a claim which other tokens of the issuer, such as ID tokens, do not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// Their `typ`, compared without letter case; `None` if they have none.
+    pub typ: Option<String>,
+    /// One of these claims is there.
+    pub claims: Vec<String>,
+    /// And has one of these values; any, if the list is empty.
+    pub values: Vec<String>,
+}
+
+/// The names of the claims that vendors spell differently. One that begins with `/` is a JSON Pointer (RFC 6901) into the
+/// claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimNames {
     /// The stable id of a user.
@@ -58,6 +97,12 @@ pub struct ClaimNames {
     pub agent: String,
     /// The groups of a user: an array of strings.
     pub groups: String,
+    /// The client that a token was issued to; where several are there, they must agree.
+    pub client: Vec<String>,
+    /// The scopes: space-delimited strings (RFC 6749 3.3), or an array of strings if `scope_is_array`.
+    pub scope: String,
+    /// Whether the scopes are an array.
+    pub scope_is_array: bool,
     /// The delegation chain: an `act` object (RFC 8693 4.1).
     pub chain: String,
 }
@@ -73,12 +118,60 @@ impl Issuer {
     }
 }
 
+impl Dialect {
+    /// Whether a token with this `typ` (without `application/`) and these claims is told by a mark.
+    pub(super) fn tells(&self, typ: Option<&str>, claims: Object<'_>) -> bool {
+        self.marked.iter().any(|marked| {
+            let same_type = match (&marked.typ, typ) {
+                (None, None) => true,
+                (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
+                _ => false,
+            };
+            let fits = |value: Value<'_>| {
+                marked.values.is_empty() && !value.is_null()
+                    || value
+                        .as_str()
+                        .is_some_and(|text| marked.values.iter().any(|value| value == text))
+            };
+            same_type && marked.claims.iter().any(|name| find(claims, name).is_some_and(fits))
+        })
+    }
+}
+
+impl ClientSign {
+    /// Whether these claims, with that subject, have the sign.
+    pub(super) fn is_on(&self, claims: Object<'_>, subject: &str) -> bool {
+        match self {
+            Self::Has(name) => find(claims, name).is_some(),
+            Self::Lacks(name) => find(claims, name).is_none(),
+            Self::SubjectEnds(end) => subject.ends_with(end),
+        }
+    }
+}
+
+/// The claim of that name, or the value that a JSON Pointer leads to.
+///
+/// SPEC: RFC 6901 4: `~1` is a slash, and then `~0` a tilde.
+pub(super) fn find<'c>(claims: Object<'c>, name: &str) -> Option<Value<'c>> {
+    let Some(pointer) = name.strip_prefix('/') else {
+        return claims.get(name);
+    };
+    let mut steps = pointer
+        .split('/')
+        .map(|step| step.replace("~1", "/").replace("~0", "~"));
+    let first = claims.get(&steps.next()?)?;
+    steps.try_fold(first, |value, step| value.get(&step))
+}
+
 impl Default for ClaimNames {
     fn default() -> Self {
         Self {
             user: "sub".to_owned(),
             agent: "sub".to_owned(),
             groups: "groups".to_owned(),
+            client: vec!["client_id".to_owned(), "azp".to_owned()],
+            scope: "scope".to_owned(),
+            scope_is_array: false,
             chain: "act".to_owned(),
         }
     }

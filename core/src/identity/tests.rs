@@ -19,6 +19,8 @@ use crate::json::Scratch;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::time::UnixTime;
 
+mod dialects;
+
 const NOW_SECS: u64 = 1_800_000_000;
 const ABSENT: &str = Corpus::ABSENT;
 const TOWN: &str = "https://town.example";
@@ -48,6 +50,7 @@ fn issuer(name: &str, iss: &str, corpus: &Corpus) -> Issuer {
         max_lifetime: None,
         leeway: Duration::from_secs(30),
         claims: ClaimNames::default(),
+        dialect: Dialect::default(),
         allow_unlinked_with: Vec::new(),
     }
 }

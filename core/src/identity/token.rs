@@ -18,6 +18,7 @@ use crate::jose::jwks::Key;
 use crate::jose::jws::Compact;
 use crate::jose::jws::Header;
 use crate::json;
+use crate::json::Object;
 use crate::json::Scratch;
 use crate::json::Value;
 use crate::time::UnixTime;
@@ -76,13 +77,13 @@ pub(super) fn verify(
     base64url::decode_into(compact.payload(), decoded).map_err(|_| Fault::ClaimsEncoding)?;
     let document = json::parse(decoded, scratch, &json::Limits::TOKEN).map_err(|_| Fault::ClaimsEncoding)?;
     let members = document.root().as_object().ok_or(Fault::ClaimsEncoding)?;
-    let issuer = members
-        .get("iss")
-        .and_then(Value::as_str)
+    let text = |name| members.get(name).and_then(Value::as_str);
+    let issuer = text("iss")
         .and_then(|iss| trust.issuer(iss, side))
+        .or_else(|| trust.domain_of(text("sub")?, side))
         .ok_or(Fault::Issuer)?;
 
-    refuse_type(&header, issuer)?;
+    refuse_type(&header, members, issuer)?;
     let (key, algorithm) = choose_key(&header, issuer).inspect_err(|fault| {
         if *fault == Fault::Key && header.kid.is_some() {
             **lacking = Some(issuer.name.clone());
@@ -104,14 +105,17 @@ pub(super) fn verify(
 
 /// SPEC: RFC 7515 4.1.9: a media type, without letter case, from which `application/` may be left out.
 /// SPEC: RFC 8725 3.11: explicit typing keeps one kind of token from passing for another.
-fn refuse_type(header: &Header, issuer: &Issuer) -> Result<(), Fault> {
+fn refuse_type(header: &Header, claims: Object<'_>, issuer: &Issuer) -> Result<(), Fault> {
     const PREFIX: &str = "application/";
-    let written = header.typ.as_deref().ok_or(Fault::Type)?;
-    let typ = match written.split_at_checked(PREFIX.len()) {
-        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
-        _ => written,
-    };
-    if issuer.types.iter().any(|used| used.eq_ignore_ascii_case(typ)) {
+    let typ = header
+        .typ
+        .as_deref()
+        .map(|written| match written.split_at_checked(PREFIX.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+            _ => written,
+        });
+    let says_so = |typ: &str| issuer.types.iter().any(|used| used.eq_ignore_ascii_case(typ));
+    if typ.is_some_and(says_so) || issuer.dialect.tells(typ, claims) {
         Ok(())
     } else {
         Err(Fault::Type)

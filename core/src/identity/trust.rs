@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Issuer;
 use super::Principal;
 use super::Side;
+use super::claims;
 use crate::jose::jwks::KeySet;
 use crate::limits::AGENTS_MAX;
 use crate::limits::ISSUERS_MAX;
@@ -124,7 +125,11 @@ impl Trust {
             return Err(TrustError::IssuerRole(name()));
         }
         let roles = issuer.roles.agent || issuer.roles.user;
-        if !roles || issuer.types.is_empty() || issuer.algorithms.is_empty() || issuer.audiences.is_empty() {
+        if !roles
+            || issuer.types.is_empty() && issuer.dialect.marked.is_empty()
+            || issuer.algorithms.is_empty()
+            || issuer.audiences.is_empty()
+        {
             return Err(TrustError::IssuerEmpty(name()));
         }
         if issuer.leeway > TOKEN_LEEWAY_MAX || issuer.lifetime(false) > TOKEN_LIFETIME_MAX {
@@ -219,6 +224,15 @@ impl Trust {
                     Side::Pair => profile.roles.agent && profile.roles.user,
                 }
         })
+    }
+
+    /// The profile of the trust domain that this SPIFFE id belongs to.
+    pub(super) fn domain_of(&self, subject: &str, side: Side) -> Option<&Issuer> {
+        let domain = |profile: &&Issuer| profile.dialect.svid && claims::is_of(subject, &profile.issuer);
+        self.issuers
+            .iter()
+            .find(domain)
+            .and_then(|profile| self.issuer(&profile.issuer, side))
     }
 
     /// The agent registered under that exact `iss` and subject.

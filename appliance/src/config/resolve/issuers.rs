@@ -3,18 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portreeve_core::identity::{ClaimNames, Dialect};
 use toml::Spanned;
 
 use super::{Embedded, Issuer, Resolver, at_most, raw};
-use crate::config::{Algorithm, EMBEDDED, KeySource};
+use crate::config::{EMBEDDED, KeySource, Profile};
 use crate::fetch::Place;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LEEWAY: Duration = Duration::from_secs(30);
 const LEEWAY_MAX: Duration = Duration::from_secs(120);
-/// The default algorithms: what identity providers use, without the rarely needed.
-const ALGORITHMS: [Algorithm; 3] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256];
 
 impl Resolver<'_> {
     pub(super) fn issuers(
@@ -31,6 +30,19 @@ impl Resolver<'_> {
                 self.refuse(&name, "this name belongs to the embedded issuer", "choose another name");
             }
             self.text(&issuer.issuer);
+            let is_domain = issuer
+                .issuer
+                .get_ref()
+                .strip_prefix("spiffe://")
+                .is_some_and(is_trust_domain);
+            if issuer.profile == Profile::Spiffe && !is_domain {
+                let message = "this is not a trust domain";
+                self.refuse(
+                    &issuer.issuer,
+                    message,
+                    "spiffe://DOMAIN, in lower case, without a path",
+                );
+            }
             if is_at(issuer.issuer.get_ref(), gate) {
                 let hint = "tokens that the gate makes for servers must never come back in";
                 self.refuse(&issuer.issuer, "this issuer is the gate's own", hint);
@@ -76,12 +88,19 @@ impl Resolver<'_> {
                 || audiences.to_vec(),
                 |written| self.listed(written, raw::OneOrMore::into_vec),
             ),
-            types: issuer.typ.map_or_else(
-                || vec!["at+jwt".to_owned()],
-                |written| self.listed(written, |types| types),
-            ),
+            // Types that the operator writes are all that is read.
+            dialect: match &issuer.typ {
+                Some(_) => Dialect {
+                    marked: Vec::new(),
+                    ..issuer.profile.dialect()
+                },
+                None => issuer.profile.dialect(),
+            },
+            types: issuer
+                .typ
+                .map_or_else(|| issuer.profile.types(), |written| self.listed(written, |types| types)),
             algorithms: issuer.algorithms.map_or_else(
-                || ALGORITHMS.to_vec(),
+                || issuer.profile.algorithms(),
                 |written| {
                     if written.get_ref().is_empty() {
                         self.refuse(&written, "this list is empty", "leave the key out for its default");
@@ -93,9 +112,7 @@ impl Resolver<'_> {
             ca_file: issuer.ca_file.map(|file| self.path(file.get_ref())),
             max_stale: max_stale.map_or(DAY, |span| at_most(span, DAY, self.source, &mut self.faults)),
             require_at_start: issuer.require_at_start.is_some_and(Spanned::into_inner),
-            user_claim: claims.user.unwrap_or_else(|| "sub".to_owned()),
-            agent_claim: claims.agent.unwrap_or_else(|| "sub".to_owned()),
-            groups_claim: claims.groups.unwrap_or_else(|| "groups".to_owned()),
+            claims: claim_names(claims, issuer.profile.claims()),
             unlinked_with: issuer.unlinked_with.into_iter().map(Spanned::into_inner).collect(),
             issuer: issuer.issuer.into_inner(),
         }
@@ -123,6 +140,14 @@ impl Resolver<'_> {
                 "with jwks_uri nothing is discovered",
                 "drop this key or jwks_uri",
             );
+        }
+        if issuer.profile == Profile::Spiffe && issuer.jwks_uri.is_none() {
+            self.refuse(
+                &issuer.issuer,
+                "a trust domain has no metadata",
+                "add jwks_uri, where its bundle is served, or jwks_file",
+            );
+            return KeySource::File(PathBuf::new());
         }
         let written = issuer.jwks_uri.as_ref().unwrap_or(&issuer.issuer);
         let discovery = issuer.discovery.as_ref().map(|written| *written.get_ref());
@@ -170,6 +195,25 @@ impl Resolver<'_> {
                 .collect(),
         }
     }
+}
+
+/// What the operator writes, and the profile's for the rest.
+fn claim_names(written: raw::Claims, profile: ClaimNames) -> ClaimNames {
+    ClaimNames {
+        user: written.user.unwrap_or(profile.user),
+        agent: written.agent.unwrap_or(profile.agent),
+        groups: written.groups.unwrap_or(profile.groups),
+        client: written.client.map_or(profile.client, raw::OneOrMore::into_vec),
+        scope: written.scope.unwrap_or(profile.scope),
+        scope_is_array: written.scope_is_array.unwrap_or(profile.scope_is_array),
+        chain: profile.chain,
+    }
+}
+
+/// SPEC: SPIFFE-ID 2.1.
+fn is_trust_domain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 /// Whether `issuer` is `gate` or a path below it.
