@@ -8,6 +8,7 @@ mod demo;
 mod init;
 mod issuer;
 mod revoke;
+mod secret;
 mod serve;
 mod status;
 mod token;
@@ -57,6 +58,7 @@ enum Command {
     Revocations(revoke::List),
     Status(status::Options),
     Issuer(issuer::Issuer),
+    Secret(secret::Options),
 }
 
 #[derive(Args, Debug)]
@@ -136,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::Revocations(options) => revoke::list(&options),
         Command::Status(options) => status::run(&options),
         Command::Issuer(options) => issuer::run(&options),
+        Command::Secret(options) => secret::run(&options),
     };
     match done.and_then(|text| say(&text)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,6 +32,7 @@ use diagnostic::Source;
 use value::HttpUrl;
 
 use crate::fetch::Place;
+use crate::secrets::{KeySource, Store};
 
 /// The name agents use for the embedded issuer.
 pub const EMBEDDED: &str = "embedded";
@@ -58,6 +59,16 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// The tokens made for servers.
     pub mint: Mint,
+    /// Where the key of the sealed store is kept.
+    pub secrets: KeySource,
+}
+
+impl Config {
+    /// The secrets that the gate holds for its servers.
+    #[must_use]
+    pub fn secret_store(&self) -> Store {
+        Store::new(&self.gate.state_dir, self.secrets)
+    }
 }
 
 /// How the gate is reached and where it keeps things.
@@ -106,7 +117,7 @@ pub struct Issuer {
     /// The exact `iss`.
     pub issuer: String,
     /// Where its keys are.
-    pub keys: KeySource,
+    pub keys: IssuerKeys,
     /// PEM certificates that its own must lead to, instead of the public ones.
     pub ca_file: Option<PathBuf>,
     /// How old its keys may become while it does not answer.
@@ -137,7 +148,7 @@ pub struct Issuer {
 
 /// Where an issuer's keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySource {
+pub enum IssuerKeys {
     /// In a file; nothing is fetched.
     File(PathBuf),
     /// At a place that the operator names.

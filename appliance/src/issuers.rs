@@ -23,7 +23,7 @@ use shelf::Shelf;
 use source::{Keys, Source, SourceError};
 
 use crate::clock;
-use crate::config::{Config, Issuer, KeySource};
+use crate::config::{Config, Issuer, IssuerKeys};
 use crate::say;
 
 /// How long the start waits for issuers whose keys nobody has yet.
@@ -138,7 +138,7 @@ impl Keeper {
     /// # Errors
     /// A CA file that cannot be used; everything is as before then.
     pub fn follow(&mut self, config: &Config) -> Result<(), String> {
-        let fetched = |issuer: &&Issuer| !matches!(issuer.keys, KeySource::File(_));
+        let fetched = |issuer: &&Issuer| !matches!(issuer.keys, IssuerKeys::File(_));
         let wanted: Vec<&Issuer> = config.issuers.iter().filter(fetched).collect();
         let known = |issuer: &Issuer| {
             let kept = self.issuers.get(&issuer.name);

@@ -17,6 +17,7 @@ pub mod pep;
 pub mod publish;
 mod replace;
 pub mod say;
+pub mod secrets;
 pub mod shard;
 pub mod tls;
 pub mod upstream;

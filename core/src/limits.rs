@@ -192,6 +192,8 @@ pub const POLICY_ARGUMENT_VALUES_MAX: usize = 10_000;
 
 /// The longest life of a minted token.
 pub const MINT_LIFETIME_MAX: Duration = Duration::from_secs(120);
+/// Bytes of a secret that the gate itself holds for a server.
+pub const SECRET_BYTES_MAX: usize = 8_192;
 /// Minted tokens one core keeps for use again.
 pub const MINT_CACHE_ENTRIES: usize = 4_096;
 

@@ -55,12 +55,7 @@ pub fn path(config: &Config, role: Role) -> PathBuf {
 /// # Errors
 /// A directory or key that cannot be made, or that others can read.
 pub fn ensure(config: &Config) -> Result<Vec<PathBuf>, Diagnostic> {
-    let directory = config.gate.state_dir.join("keys");
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&directory)
-        .map_err(|error| Diagnostic::of_file(&directory, format!("cannot be made: {error}")))?;
+    make_folder(&config.gate.state_dir.join("keys"))?;
     refuse_shared(&config.gate.state_dir, 0o700)?;
     let mut made = Vec::new();
     for role in needed(config) {
@@ -115,7 +110,14 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn refuse_shared(path: &Path, wanted: u32) -> Result<(), Diagnostic> {
+/// Makes a directory for this user only, where it is missing.
+pub(crate) fn make_folder(directory: &Path) -> Result<(), Diagnostic> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| Diagnostic::of_file(directory, format!("cannot be made: {error}")))
+}
+
+/// Refuses a file or directory that others can use; `wanted` is the mode it should have.
+pub(crate) fn refuse_shared(path: &Path, wanted: u32) -> Result<(), Diagnostic> {
     let fault = |error: io::Error| Diagnostic::of_file(path, format!("cannot be read: {error}"));
     let mode = fs::metadata(path).map_err(fault)?.permissions().mode() & 0o777;
     if mode & 0o077 == 0 {

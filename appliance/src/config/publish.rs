@@ -16,7 +16,7 @@ use portreeve_core::policy::{self, Catalog, PolicySet};
 use portreeve_core::snapshot::{Eras, Front, Server, Snapshot};
 
 use super::keys::{self, Role};
-use super::{AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, KeySource, embedded, read, read_text};
+use super::{AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, IssuerKeys, embedded, read, read_text};
 
 /// Everything a decision reads, as the first generation. Neither revocations nor fetched keys are configuration: none is
 /// in it.
@@ -97,9 +97,9 @@ pub fn issuers(config: &Config) -> Result<Vec<identity::Issuer>, Vec<Diagnostic>
 
 fn issuer(profile: &Issuer) -> Result<identity::Issuer, Diagnostic> {
     let keys = match &profile.keys {
-        KeySource::File(file) => key_file(file)?,
+        IssuerKeys::File(file) => key_file(file)?,
         // The keeper of issuers has them.
-        KeySource::At(_) | KeySource::Discovered(..) => KeySet::default(),
+        IssuerKeys::At(_) | IssuerKeys::Discovered(..) => KeySet::default(),
     };
     Ok(identity::Issuer {
         name: profile.name.clone(),

@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use super::profile::Profile;
 use super::value::{ByteSize, HttpUrl, ListenAddress, TimeSpan};
+use crate::secrets::KeySource;
 
 /// Tables by the name the operator gave them, each with its place in the file.
 pub(super) type Named<T> = BTreeMap<Spanned<String>, T>;
@@ -30,6 +31,8 @@ pub(super) struct Document {
     pub(super) servers: Named<Server>,
     #[serde(default)]
     pub(super) mint: Mint,
+    #[serde(default)]
+    pub(super) secrets: Secrets,
 }
 
 #[derive(Deserialize)]
@@ -268,4 +271,11 @@ pub enum MintAlgorithm {
     EdDSA,
     /// ECDSA on P-256 with SHA-256, for servers that cannot verify Ed25519.
     ES256,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Secrets {
+    #[serde(default)]
+    pub(super) key: KeySource,
 }

@@ -58,6 +58,7 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
         agents,
         servers,
         mint,
+        secrets: document.secrets.key,
     })
 }
 

@@ -313,17 +313,17 @@ fn keys_come_from_one_place_and_that_one_can_be_fetched_from() {
     let keys = |iss: &str, more: &str| parsed(&issuer(iss, more)).unwrap().issuers.remove(0).keys;
     assert!(matches!(
         keys("https://idp.example", ""),
-        KeySource::Discovered(_, Discovery::Either)
+        IssuerKeys::Discovered(_, Discovery::Either)
     ));
     assert!(matches!(
         keys("https://idp.example", "discovery = \"oauth\""),
-        KeySource::Discovered(_, Discovery::Oauth)
+        IssuerKeys::Discovered(_, Discovery::Oauth)
     ));
     assert!(matches!(
         keys("any text", "jwks_uri = \"https://idp.example/k?p=1\""),
-        KeySource::At(_)
+        IssuerKeys::At(_)
     ));
-    assert!(matches!(keys("any text", "jwks_file = \"f\""), KeySource::File(_)));
+    assert!(matches!(keys("any text", "jwks_file = \"f\""), IssuerKeys::File(_)));
     for (iss, more, said) in [
         ("http://idp.example", "", "is not https"),
         ("any text", "", "nothing can be fetched"),

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::boot::{self, BootError};
-use crate::config::{self, Config, Diagnostic, KeySource, publish};
+use crate::config::{self, Config, Diagnostic, IssuerKeys, publish};
 use crate::shard::Origins;
 
 /// How long the files must be quiet before they are read: editors and git write in several steps.
@@ -107,8 +107,8 @@ fn folders(config: &Config) -> Vec<PathBuf> {
     };
     let mut folders = vec![parent(&config.file), config.gate.policies.clone()];
     folders.extend(config.issuers.iter().filter_map(|issuer| match &issuer.keys {
-        KeySource::File(file) => Some(parent(file)),
-        KeySource::At(_) | KeySource::Discovered(..) => None,
+        IssuerKeys::File(file) => Some(parent(file)),
+        IssuerKeys::At(_) | IssuerKeys::Discovered(..) => None,
     }));
     folders.sort();
     folders.dedup();

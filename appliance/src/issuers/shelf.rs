@@ -12,7 +12,7 @@ use portreeve_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use super::source::Keys;
-use crate::config::{Issuer, KeySource};
+use crate::config::{Issuer, IssuerKeys};
 use crate::replace;
 
 const FOLDER: &str = "issuers";
@@ -53,9 +53,9 @@ impl Shelf {
         let kept: Kept = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         let fetched = UnixTime::from_secs(kept.fetched);
         let same_place = match &issuer.keys {
-            KeySource::At(place) => place.to_string() == kept.place,
-            KeySource::Discovered(..) => true,
-            KeySource::File(_) => false,
+            IssuerKeys::At(place) => place.to_string() == kept.place,
+            IssuerKeys::Discovered(..) => true,
+            IssuerKeys::File(_) => false,
         };
         let in_time = fetched <= now && now.since(fetched) < issuer.max_stale;
         if kept.issuer != issuer.issuer || !same_place || !in_time {

@@ -14,7 +14,7 @@ use portreeve_core::time::UnixTime;
 use serde::Deserialize;
 
 use crate::clock;
-use crate::config::{Discovery, Issuer, KeySource};
+use crate::config::{Discovery, Issuer, IssuerKeys};
 use crate::fetch::{FetchError, Fetcher, Place};
 
 const OPENID: &str = "/.well-known/openid-configuration";
@@ -114,7 +114,7 @@ struct Metadata {
 #[derive(Debug)]
 pub(super) struct Source {
     issuer: String,
-    keys: KeySource,
+    keys: IssuerKeys,
     fetcher: Fetcher,
 }
 
@@ -137,9 +137,9 @@ impl Source {
     /// [`SourceError`].
     pub(super) async fn fetch(&self) -> Result<Keys, SourceError> {
         let place = match &self.keys {
-            KeySource::At(place) => place.clone(),
-            KeySource::Discovered(issuer, discovery) => self.discover(issuer, *discovery).await?,
-            KeySource::File(path) => return Err(SourceError::Fetch(path.display().to_string(), FetchError::Late)),
+            IssuerKeys::At(place) => place.clone(),
+            IssuerKeys::Discovered(issuer, discovery) => self.discover(issuer, *discovery).await?,
+            IssuerKeys::File(path) => return Err(SourceError::Fetch(path.display().to_string(), FetchError::Late)),
         };
         let document = self.get(&place).await?;
         Keys::read(

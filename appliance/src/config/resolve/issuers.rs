@@ -7,7 +7,7 @@ use portreeve_core::identity::{ClaimNames, Dialect};
 use toml::Spanned;
 
 use super::{Embedded, Issuer, Resolver, at_most, raw};
-use crate::config::{EMBEDDED, KeySource, Profile};
+use crate::config::{EMBEDDED, IssuerKeys, Profile};
 use crate::fetch::Place;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -119,7 +119,7 @@ impl Resolver<'_> {
     }
 
     /// A file, a place, or what the issuer's metadata says: in this order, and only one.
-    fn key_source(&mut self, issuer: &raw::Issuer) -> KeySource {
+    fn key_source(&mut self, issuer: &raw::Issuer) -> IssuerKeys {
         if let Some(file) = &issuer.jwks_file {
             let only = "with jwks_file nothing is fetched";
             let others = [
@@ -132,7 +132,7 @@ impl Resolver<'_> {
             for span in others.into_iter().flatten() {
                 self.refuse(&Spanned::new(span, ()), only, "drop this key or jwks_file");
             }
-            return KeySource::File(self.path(file.get_ref()));
+            return IssuerKeys::File(self.path(file.get_ref()));
         }
         if let (Some(_), Some(discovery)) = (&issuer.jwks_uri, &issuer.discovery) {
             self.refuse(
@@ -147,7 +147,7 @@ impl Resolver<'_> {
                 "a trust domain has no metadata",
                 "add jwks_uri, where its bundle is served, or jwks_file",
             );
-            return KeySource::File(PathBuf::new());
+            return IssuerKeys::File(PathBuf::new());
         }
         let written = issuer.jwks_uri.as_ref().unwrap_or(&issuer.issuer);
         let discovery = issuer.discovery.as_ref().map(|written| *written.get_ref());
@@ -157,13 +157,13 @@ impl Resolver<'_> {
             read => read,
         };
         match place {
-            Ok(place) if issuer.jwks_uri.is_some() => KeySource::At(place),
-            Ok(place) => KeySource::Discovered(place, discovery.unwrap_or_default()),
+            Ok(place) if issuer.jwks_uri.is_some() => IssuerKeys::At(place),
+            Ok(place) => IssuerKeys::Discovered(place, discovery.unwrap_or_default()),
             Err(fault) => {
                 let message = format!("nothing can be fetched from here: this {fault}");
                 let hint = "https://…, http only on this machine; or give the key set as jwks_file or jwks_uri";
                 self.refuse(written, &message, hint);
-                KeySource::File(PathBuf::new())
+                IssuerKeys::File(PathBuf::new())
             }
         }
     }
