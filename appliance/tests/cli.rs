@@ -43,9 +43,11 @@ fn what_init_writes_passes_check_and_is_private() {
     assert!(!stdout(&checked).contains("note:"));
     let state = directory.path().join("state");
     assert_eq!(mode(&state), 0o700);
-    let keys: Vec<_> = fs::read_dir(state.join("keys"))
-        .unwrap()
+    let keys: Vec<_> = ["keys", "keys/servers/everything"]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(state.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
         .collect();
     assert_eq!(keys.len(), 3);
     for key in keys {
@@ -99,7 +101,7 @@ fn a_broken_policy_is_shown_with_its_line() {
 #[test]
 fn a_key_that_others_can_read_is_refused() {
     let directory = initialised();
-    let key = directory.path().join("state/keys/mint-ed25519.pk8");
+    let key = directory.path().join("state/keys/servers/everything/mint-ed25519.pk8");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let checked = portreeve(directory.path(), &["check"]);
     assert_eq!(checked.status.code(), Some(3));

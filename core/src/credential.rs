@@ -22,4 +22,5 @@ pub use minter::BoundCredential;
 pub use minter::CredentialError;
 pub use minter::MintKeys;
 pub use minter::Minter;
+pub use minter::Minting;
 pub use minter::Occasion;

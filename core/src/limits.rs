@@ -190,6 +190,8 @@ pub const POLICY_ARGUMENT_VALUES_MAX: usize = 10_000;
 
 // --- credential: lifetimes, caches ---
 
+/// Servers behind one gate. The gate publishes two keys for each.
+pub const SERVERS: usize = 256;
 /// The longest life of a minted token.
 pub const MINT_LIFETIME_MAX: Duration = Duration::from_secs(120);
 /// Bytes of a secret that the gate itself holds for a server.

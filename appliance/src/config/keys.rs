@@ -15,39 +15,40 @@ use super::{Config, Diagnostic, MintAlgorithm, read};
 
 /// A key of the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Signs tokens for servers.
-    Mint,
-    /// Will sign tokens for servers after the next rotation.
-    MintNext,
+pub enum Role<'a> {
+    /// Signs tokens for this server.
+    Mint(&'a str),
+    /// Will sign tokens for this server after the next rotation.
+    MintNext(&'a str),
     /// Signs tokens of the embedded issuer.
     Embedded,
 }
 
 /// The keys this configuration needs.
 #[must_use]
-pub fn needed(config: &Config) -> Vec<Role> {
+pub fn needed(config: &Config) -> Vec<Role<'_>> {
     let embedded = config.embedded.as_ref().map(|_| Role::Embedded);
-    [Role::Mint, Role::MintNext].into_iter().chain(embedded).collect()
+    let servers = config.servers.iter().map(|server| server.name.as_str());
+    servers
+        .flat_map(|server| [Role::Mint(server), Role::MintNext(server)])
+        .chain(embedded)
+        .collect()
 }
 
 /// Where a key is kept; its name says its algorithm, so that a change of algorithm means other keys.
 #[must_use]
-pub fn path(config: &Config, role: Role) -> PathBuf {
+pub fn path(config: &Config, role: Role<'_>) -> PathBuf {
     let algorithm = match algorithm(config, role) {
         SigningAlgorithm::Ed25519 => "ed25519",
         SigningAlgorithm::Es256 => "es256",
     };
-    let role = match role {
-        Role::Mint => "mint",
-        Role::MintNext => "mint-next",
-        Role::Embedded => "embedded-issuer",
+    let keys = config.gate.state_dir.join("keys");
+    let (folder, role) = match role {
+        Role::Mint(server) => (keys.join("servers").join(server), "mint"),
+        Role::MintNext(server) => (keys.join("servers").join(server), "mint-next"),
+        Role::Embedded => (keys, "embedded-issuer"),
     };
-    config
-        .gate
-        .state_dir
-        .join("keys")
-        .join(format!("{role}-{algorithm}.pk8"))
+    folder.join(format!("{role}-{algorithm}.pk8"))
 }
 
 /// Makes every key that is needed and missing, and the directories for them. Returns the new files.
@@ -60,6 +61,7 @@ pub fn ensure(config: &Config) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut made = Vec::new();
     for role in needed(config) {
         let path = path(config, role);
+        make_folder(path.parent().unwrap_or(Path::new(".")))?;
         let pkcs8 = generate(algorithm(config, role))
             .ok_or_else(|| Diagnostic::of_file(&path, "cannot be made: the system gives no randomness"))?;
         match write_new(&path, pkcs8.as_ref()) {
@@ -75,7 +77,7 @@ pub fn ensure(config: &Config) -> Result<Vec<PathBuf>, Diagnostic> {
 ///
 /// # Errors
 /// It is missing, readable by others, or not a key of its algorithm.
-pub fn load(config: &Config, role: Role) -> Result<SigningKey, Diagnostic> {
+pub fn load(config: &Config, role: Role<'_>) -> Result<SigningKey, Diagnostic> {
     let path = path(config, role);
     if !path.exists() {
         let hint = "`portreeve init` and `portreeve serve` make missing keys";
@@ -89,9 +91,9 @@ pub fn load(config: &Config, role: Role) -> Result<SigningKey, Diagnostic> {
     })
 }
 
-const fn algorithm(config: &Config, role: Role) -> SigningAlgorithm {
+const fn algorithm(config: &Config, role: Role<'_>) -> SigningAlgorithm {
     match (role, config.mint.algorithm) {
-        (Role::Mint | Role::MintNext, MintAlgorithm::ES256) => SigningAlgorithm::Es256,
+        (Role::Mint(_) | Role::MintNext(_), MintAlgorithm::ES256) => SigningAlgorithm::Es256,
         _ => SigningAlgorithm::Ed25519,
     }
 }

@@ -3,12 +3,11 @@
 //! Reads the files that the configuration names, and nothing else. A file that is wrong is reported with its place; a
 //! snapshot that exists is complete.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portreeve_core::credential::{MintKeys, Minter};
+use portreeve_core::credential::{MintKeys, Minter, Minting};
 use portreeve_core::identity::{self, AgentClient, RegisteredAgent, Roles, Trust};
 use portreeve_core::jose;
 use portreeve_core::jose::jwks::KeySet;
@@ -235,27 +234,29 @@ const fn class(class: Class) -> policy::Class {
     }
 }
 
-/// The issuer of tokens for servers, with its keys.
+/// The issuer of tokens for servers, with the keys of each.
 ///
 /// # Errors
 /// Keys that are missing or wrong.
 pub fn minter(config: &Config) -> Result<Minter, Vec<Diagnostic>> {
-    let key = |role| keys::load(config, role).map_err(|fault| vec![fault]);
-    let keys = MintKeys {
-        current: key(Role::Mint)?,
-        next: key(Role::MintNext)?,
-    };
-    let audiences: BTreeMap<String, String> = config
-        .servers
-        .iter()
-        .map(|server| (server.name.clone(), server.audience.clone()))
-        .collect();
-    Ok(Minter::new(
-        config.gate.public_url.clone(),
-        keys,
-        config.mint.lifetime,
-        audiences,
-    ))
+    let mut faults = Vec::new();
+    let servers = config.servers.iter().filter_map(|server| {
+        let minting = minting(config, server).map_err(|fault| faults.push(fault)).ok()?;
+        Some((server.name.clone(), minting))
+    });
+    let minter = Minter::new(config.gate.public_url.clone(), servers.collect());
+    if faults.is_empty() { Ok(minter) } else { Err(faults) }
+}
+
+fn minting(config: &Config, server: &super::Server) -> Result<Minting, Diagnostic> {
+    Ok(Minting {
+        audience: server.audience.clone(),
+        keys: MintKeys {
+            current: keys::load(config, Role::Mint(&server.name))?,
+            next: keys::load(config, Role::MintNext(&server.name))?,
+        },
+        lifetime: config.mint.lifetime,
+    })
 }
 
 fn server(server: &super::Server) -> Server {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use portreeve_core::limits::SERVERS;
 use toml::Spanned;
 
 use super::diagnostic::{Diagnostic, Source, did_you_mean};
@@ -217,8 +218,11 @@ impl Resolver<'_> {
 
     fn servers(&mut self, servers: raw::Named<raw::Server>) -> Vec<Server> {
         let mut resolved = Vec::new();
-        for (name, server) in servers {
+        for (count, (name, server)) in servers.into_iter().enumerate() {
             self.name(&name);
+            if count == SERVERS {
+                self.refuse(&name, "this is one server too many", &format!("at most {SERVERS}"));
+            }
             let url = server.url.get_ref();
             if !url.is_https() && !url.is_loopback() && !server.allow_plaintext {
                 self.refuse(

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::boot::{self, BootError};
-use crate::config::{self, Config, Diagnostic, IssuerKeys, publish};
+use crate::config::{self, Config, Diagnostic, IssuerKeys, keys, publish};
 use crate::shard::Origins;
 
 /// How long the files must be quiet before they are read: editors and git write in several steps.
@@ -68,18 +68,23 @@ pub(super) fn watch(config: &Config) -> io::Result<(Receiver<Result<Fresh, Unrea
         let watched = watcher.watch(&folder, RecursiveMode::NonRecursive);
         watched.map_err(io::Error::other)?;
     }
-    Ok((readings(config.file.clone(), changes, hangup), watcher))
+    let place = (config.file.clone(), config.gate.state_dir.clone());
+    Ok((readings(place, changes, hangup), watcher))
 }
 
 /// One reading per change. A task of its own: an order that comes meanwhile must not make it forget a change.
-fn readings(file: PathBuf, mut changes: Receiver<()>, mut hangup: Signal) -> Receiver<Result<Fresh, Unread>> {
+fn readings(
+    place: (PathBuf, PathBuf),
+    mut changes: Receiver<()>,
+    mut hangup: Signal,
+) -> Receiver<Result<Fresh, Unread>> {
     let (tell, readings) = channel(1);
     tokio::spawn(async move {
         loop {
             changed(&mut changes, &mut hangup).await;
-            let file = file.clone();
+            let (file, state_dir) = place.clone();
             // A reading that panicked has said so; the next change is read again.
-            if let Ok(reading) = tokio::task::spawn_blocking(move || read(&file)).await
+            if let Ok(reading) = tokio::task::spawn_blocking(move || read(&file, &state_dir)).await
                 && tell.send(reading).await.is_err()
             {
                 return;
@@ -89,8 +94,12 @@ fn readings(file: PathBuf, mut changes: Receiver<()>, mut hangup: Signal) -> Rec
     readings
 }
 
-fn read(file: &Path) -> Result<Fresh, Unread> {
+/// A server that is new gets its keys, but never another state directory than the one this gate holds.
+fn read(file: &Path, state_dir: &Path) -> Result<Fresh, Unread> {
     let config = config::load(file).map_err(Unread::Files)?;
+    if config.gate.state_dir == state_dir {
+        keys::ensure(&config).map_err(|fault| Unread::Files(vec![fault]))?;
+    }
     let snapshot = publish::snapshot(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
     Ok(Box::new(Read {

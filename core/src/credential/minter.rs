@@ -49,7 +49,7 @@ impl fmt::Display for CredentialError {
 
 impl core::error::Error for CredentialError {}
 
-/// The keys of a minter. Both are published, so that a verifier that caches knows the next one before it is used.
+/// The keys of one server's tokens. Both are published, so that a verifier that caches knows the next one before it is used.
 #[derive(Debug)]
 pub struct MintKeys {
     /// Signs.
@@ -58,13 +58,22 @@ pub struct MintKeys {
     pub next: SigningKey,
 }
 
-/// The gate as an issuer of tokens for the servers behind it.
+/// The gate as an issuer of tokens for the servers behind it: one name, and for each server its own keys.
 #[derive(Debug)]
 pub struct Minter {
     issuer: String,
-    keys: MintKeys,
-    lifetime: Duration,
-    audiences: BTreeMap<String, String>,
+    servers: BTreeMap<String, Minting>,
+}
+
+/// What the tokens for one server are like.
+#[derive(Debug)]
+pub struct Minting {
+    /// Their only audience (RFC 8707 2).
+    pub audience: String,
+    /// Signs them, and nothing for any other server.
+    pub keys: MintKeys,
+    /// The longest that they live, at most [`limits::MINT_LIFETIME_MAX`].
+    pub lifetime: Duration,
 }
 
 /// What is particular to one minting.
@@ -124,15 +133,10 @@ impl BoundCredential {
 }
 
 impl Minter {
-    /// A minter under the name `issuer`, for servers by their name and audience.
+    /// A minter under the name `issuer`, for servers by their name.
     #[must_use]
-    pub fn new(issuer: String, keys: MintKeys, lifetime: Duration, audiences: BTreeMap<String, String>) -> Self {
-        Self {
-            issuer,
-            keys,
-            lifetime: lifetime.min(limits::MINT_LIFETIME_MAX),
-            audiences,
-        }
+    pub const fn new(issuer: String, servers: BTreeMap<String, Minting>) -> Self {
+        Self { issuer, servers }
     }
 
     /// Spends `permit` on a credential for its server and scope. With a warm cache this allocates nothing.
@@ -146,21 +150,22 @@ impl Minter {
         cache: &mut MintCache,
         occasion: &Occasion<'_>,
     ) -> Result<BoundCredential, CredentialError> {
-        let audience = self
-            .audiences
+        let minting = self
+            .servers
             .get(permit.server())
             .ok_or(CredentialError::UnknownServer)?;
-        let key = cache_key(principal, audience, permit.scope());
+        let key = cache_key(principal, &permit, &minting.audience);
         cache.enter(occasion.generation);
         if let Some(token) = cache.find(&key, principal.expires(), occasion.now) {
             return Ok(BoundCredential { token, permit });
         }
         let actors = actors(principal);
         let token_id = URL_SAFE_NO_PAD.encode(occasion.entropy);
-        let expires = principal.expires().min(occasion.now.saturating_add(self.lifetime));
-        let token = Rc::new(self.sign(&Claims {
+        let lifetime = minting.lifetime.min(limits::MINT_LIFETIME_MAX);
+        let expires = principal.expires().min(occasion.now.saturating_add(lifetime));
+        let token = Rc::new(minting.sign(&Claims {
             issuer: &self.issuer,
-            audience,
+            audience: &minting.audience,
             client_id: permit.server(),
             scope: permit.scope(),
             user: Party {
@@ -177,16 +182,28 @@ impl Minter {
         Ok(BoundCredential { token, permit })
     }
 
-    /// The public keys, as a JWK set.
+    /// The public keys of all servers, as a JWK set.
     #[must_use]
     pub fn jwks_document(&self) -> Vec<u8> {
-        documents::jwks([&self.keys.current, &self.keys.next])
+        documents::jwks(self.servers.values().flat_map(Minting::keys))
+    }
+
+    /// The public keys of one server, as a JWK set: who verifies by it takes no token that another server's key signed.
+    #[must_use]
+    pub fn jwks_document_of(&self, server: &str) -> Option<Vec<u8>> {
+        self.servers.get(server).map(|minting| documents::jwks(minting.keys()))
     }
 
     /// The metadata of this issuer (RFC 8414).
     #[must_use]
     pub fn authorization_server_document(&self) -> Vec<u8> {
         documents::authorization_server(&self.issuer)
+    }
+}
+
+impl Minting {
+    const fn keys(&self) -> [&SigningKey; 2] {
+        [&self.keys.current, &self.keys.next]
     }
 
     fn sign(&self, claims: &Claims<'_>) -> Result<Token, CredentialError> {
@@ -251,11 +268,13 @@ fn actors(principal: &Principal) -> Vec<Party<'_>> {
 }
 
 /// The digest of everything a token says that differs between requests, except ids and times.
-fn cache_key(principal: &Principal, audience: &str, scope: &str) -> Key {
+fn cache_key(principal: &Principal, permit: &Permit, audience: &str) -> Key {
     let mut hash = Context::new(&SHA256);
     hash.update(&principal.binding());
+    // Servers that share an audience share no key and no client id.
+    update_framed(&mut hash, permit.server());
     update_framed(&mut hash, audience);
-    update_framed(&mut hash, scope);
+    update_framed(&mut hash, permit.scope());
     for actor in principal.agent().prior() {
         update_framed(&mut hash, actor.issuer.as_deref().unwrap_or_default());
         update_framed(&mut hash, &actor.subject);

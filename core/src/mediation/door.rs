@@ -92,6 +92,10 @@ fn document(path: &str, snapshot: &Snapshot) -> Option<Reply> {
     let body = match path {
         JWKS => snapshot.minter.jwks_document(),
         SERVER_METADATA => snapshot.minter.authorization_server_document(),
+        _ if path.starts_with(JWKS) => {
+            let server = path[JWKS.len()..].strip_prefix('/')?;
+            snapshot.minter.jwks_document_of(server)?
+        }
         _ => {
             let resource = path.strip_prefix(RESOURCE_METADATA)?;
             if !resource.is_empty() {
