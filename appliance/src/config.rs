@@ -4,6 +4,7 @@
 //! (`publish`). Only `load`, `keys` and `publish` touch files. A configuration that exists is a valid one; what is wrong
 //! is reported as [`Diagnostic`]s, all of them at once where possible.
 
+pub mod credential;
 pub mod diagnostic;
 pub mod embedded;
 pub mod keys;
@@ -197,6 +198,8 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// The protocol eras it serves.
     pub era: Era,
+    /// What it is shown.
+    pub credential: credential::Credential,
     /// The audience of every token made for it.
     pub audience: String,
     /// What the operator says about its tools; a tool that is missing is treated as [`Class::Admin`].

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::credential::Minter;
+use crate::credential::Credentials;
 use crate::identity::{Denylist, Principal, Trust};
 use crate::policy::{Catalog, PolicySet};
 
@@ -23,8 +23,8 @@ pub struct Snapshot {
     pub policies: Arc<PolicySet>,
     /// What the operator says about each tool.
     pub catalog: Arc<Catalog>,
-    /// The local issuer of upstream credentials.
-    pub minter: Arc<Minter>,
+    /// What each server is shown.
+    pub credentials: Arc<Credentials>,
     /// The servers behind the gate, at most [`crate::limits::SERVERS`].
     pub servers: Arc<[Server]>,
     /// How the gate is reached.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use portreeve_core::policy::PolicySet;
 
 use super::Failure;
+use crate::config::credential::{self, Credential};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::value::TimeSpan;
-use crate::config::{self, Agent, AgentState, Config, publish};
+use crate::config::{self, Agent, AgentState, Config, Server, publish};
 
 pub(super) fn run(file: &Path) -> Result<String, Failure> {
     let config = config::load(file)?;
@@ -33,9 +34,10 @@ fn faults(config: &Config, has_keys: bool) -> Vec<Diagnostic> {
     let mut faults = Vec::new();
     if has_keys {
         faults.extend(publish::trust(config).err().unwrap_or_default());
-        faults.extend(publish::minter(config).err().unwrap_or_default());
+        faults.extend(credential::credentials(config).err().unwrap_or_default());
     } else {
         faults.extend(publish::issuers(config).err().unwrap_or_default());
+        faults.extend(credential::faults_of_secrets(config));
     }
     faults.extend(publish::policies(config).err().unwrap_or_default());
     faults.extend(publish::catalog(config).err().unwrap_or_default());
@@ -56,8 +58,9 @@ fn summary(file: &Path, config: &Config, policies: &PolicySet, missing: &[PathBu
         let (path, tools) = (server.gate_path(), server.tools.len());
         writeln!(
             out,
-            "  server    {path} -> {} ({tools} tools reviewed, the rest are admin)",
-            server.url
+            "  server    {path} -> {} ({tools} tools reviewed, the rest are admin{})",
+            server.url,
+            shown(server)
         )?;
     }
     for issuer in &config.issuers {
@@ -102,6 +105,14 @@ fn summary(file: &Path, config: &Config, policies: &PolicySet, missing: &[PathBu
         writeln!(out, "\nnote: {note}")?;
     }
     Ok(out)
+}
+
+fn shown(server: &Server) -> String {
+    match &server.credential {
+        Credential::Mint => String::new(),
+        Credential::Static(held) => format!("; shown secret {} in {}", held.secret, held.header),
+        Credential::None => "; shown no credential".to_owned(),
+    }
 }
 
 fn describe(agent: &Agent) -> String {

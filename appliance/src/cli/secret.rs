@@ -12,7 +12,7 @@ use portreeve_core::limits::SECRET_BYTES_MAX;
 use zeroize::Zeroizing;
 
 use super::{ConfigFile, Failure, unknown};
-use crate::config::{self, Config};
+use crate::config::{self, Config, credential};
 use crate::secrets::{KeySource, Secret, Store};
 
 /// Keep, list and remove the secrets that servers ask of the gate: API keys and the like.
@@ -80,8 +80,11 @@ pub(super) fn run(options: &Options) -> Result<String, Failure> {
 }
 
 fn set(name: &str, gate: &Place) -> Result<String, Failure> {
-    let (store, _) = gate.find()?;
+    let (store, config) = gate.find()?;
     let secret = ask(name)?;
+    if let Some(config) = &config {
+        credential::refuse_unfit(config, name, &secret)?;
+    }
     let replaced = store.set(name, &secret).map_err(|fault| vec![fault])?;
     let done = if replaced { "replaced" } else { "set" };
     Ok(format!(
@@ -90,7 +93,7 @@ fn set(name: &str, gate: &Place) -> Result<String, Failure> {
 }
 
 fn list(gate: &Place) -> Result<String, Failure> {
-    let (store, _) = gate.find()?;
+    let (store, config) = gate.find()?;
     let listed = store.list().map_err(|fault| vec![fault])?;
     if listed.is_empty() {
         return Ok("there are no secrets\n".to_owned());
@@ -99,12 +102,28 @@ fn list(gate: &Place) -> Result<String, Failure> {
     for secret in listed {
         // A string takes everything.
         let _ = writeln!(out, "{}\n  set {}", secret.name, secret.set);
+        if let Some(config) = &config {
+            let users = config.users_of_secret(&secret.name);
+            let users = if users.is_empty() {
+                "no server".to_owned()
+            } else {
+                users.join(", ")
+            };
+            let _ = writeln!(out, "  used by {users}");
+        }
     }
     Ok(out)
 }
 
 fn remove(name: &str, config: &ConfigFile) -> Result<String, Failure> {
     let config = config::load(&config.config)?;
+    let users = config.users_of_secret(name);
+    if let [first, ..] = users.as_slice() {
+        return Err(Failure::Other(format!(
+            "secret `{name}` is used by {}\n  hint: take it out of [servers.{first}.credential] first",
+            users.join(", ")
+        )));
+    }
     let store = config.secret_store();
     if store.remove(name).map_err(|fault| vec![fault])? {
         return Ok(format!("secret `{name}` is removed\n"));

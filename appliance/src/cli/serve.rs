@@ -10,6 +10,8 @@ use crate::control::{self, ServeError};
 pub(super) fn run(path: &Path) -> Result<String, Failure> {
     let config = config::load(path)?;
     keys::ensure(&config).map_err(|fault| vec![fault])?;
+    // It is watched from the start, empty or not.
+    config.secret_store().prepare().map_err(|fault| vec![fault])?;
     control::serve(config).map_err(|error| match error {
         ServeError::Config(faults) => Failure::Configuration(faults),
         ServeError::Boot(error) => Failure::Other(error.to_string()),

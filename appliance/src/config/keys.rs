@@ -11,6 +11,7 @@ use portreeve_core::credential::{SigningAlgorithm, SigningKey};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 
+use super::credential::Credential;
 use super::{Config, Diagnostic, MintAlgorithm, read};
 
 /// A key of the gate.
@@ -28,8 +29,12 @@ pub enum Role<'a> {
 #[must_use]
 pub fn needed(config: &Config) -> Vec<Role<'_>> {
     let embedded = config.embedded.as_ref().map(|_| Role::Embedded);
-    let servers = config.servers.iter().map(|server| server.name.as_str());
-    servers
+    let minted = config
+        .servers
+        .iter()
+        .filter(|server| server.credential == Credential::Mint);
+    minted
+        .map(|server| server.name.as_str())
         .flat_map(|server| [Role::Mint(server), Role::MintNext(server)])
         .chain(embedded)
         .collect()

@@ -7,13 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portreeve_core::credential::{MintKeys, Minter, Minting};
 use portreeve_core::identity::{self, AgentClient, RegisteredAgent, Roles, Trust};
 use portreeve_core::jose;
 use portreeve_core::jose::jwks::KeySet;
 use portreeve_core::policy::{self, Catalog, PolicySet};
 use portreeve_core::snapshot::{Eras, Front, Server, Snapshot};
 
+use super::credential::credentials;
 use super::keys::{self, Role};
 use super::{AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, IssuerKeys, embedded, read, read_text};
 
@@ -27,8 +27,9 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
     let trust = noted(trust(config), &mut faults);
     let policies = noted(policies(config), &mut faults);
     let catalog = noted(catalog(config), &mut faults);
-    let minter = noted(minter(config), &mut faults);
-    let (Some(trust), Some(policies), Some(catalog), Some(minter)) = (trust, policies, catalog, minter) else {
+    let credentials = noted(credentials(config), &mut faults);
+    let (Some(trust), Some(policies), Some(catalog), Some(credentials)) = (trust, policies, catalog, credentials)
+    else {
         return Err(faults);
     };
     Ok(Snapshot {
@@ -37,7 +38,7 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
         denylist: Arc::default(),
         policies: Arc::new(policies),
         catalog: Arc::new(catalog),
-        minter: Arc::new(minter),
+        credentials: Arc::new(credentials),
         servers: config.servers.iter().map(server).collect(),
         front: front(config),
     })
@@ -232,31 +233,6 @@ const fn class(class: Class) -> policy::Class {
         Class::Update => policy::Class::Update,
         Class::Admin => policy::Class::Admin,
     }
-}
-
-/// The issuer of tokens for servers, with the keys of each.
-///
-/// # Errors
-/// Keys that are missing or wrong.
-pub fn minter(config: &Config) -> Result<Minter, Vec<Diagnostic>> {
-    let mut faults = Vec::new();
-    let servers = config.servers.iter().filter_map(|server| {
-        let minting = minting(config, server).map_err(|fault| faults.push(fault)).ok()?;
-        Some((server.name.clone(), minting))
-    });
-    let minter = Minter::new(config.gate.public_url.clone(), servers.collect());
-    if faults.is_empty() { Ok(minter) } else { Err(faults) }
-}
-
-fn minting(config: &Config, server: &super::Server) -> Result<Minting, Diagnostic> {
-    Ok(Minting {
-        audience: server.audience.clone(),
-        keys: MintKeys {
-            current: keys::load(config, Role::Mint(&server.name))?,
-            next: keys::load(config, Role::MintNext(&server.name))?,
-        },
-        lifetime: config.mint.lifetime,
-    })
 }
 
 fn server(server: &super::Server) -> Server {

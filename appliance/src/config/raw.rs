@@ -13,6 +13,8 @@ use super::profile::Profile;
 use super::value::{ByteSize, HttpUrl, ListenAddress, TimeSpan};
 use crate::secrets::KeySource;
 
+pub(super) mod credential;
+
 /// Tables by the name the operator gave them, each with its place in the file.
 pub(super) type Named<T> = BTreeMap<Spanned<String>, T>;
 
@@ -217,6 +219,7 @@ pub(super) struct Server {
     pub(super) allow_plaintext: bool,
     #[serde(default)]
     pub(super) tools: Named<Tool>,
+    pub(super) credential: Option<credential::Credential>,
 }
 
 /// The protocol eras a server serves.

@@ -14,6 +14,7 @@ use super::limits::{Limits, at_most};
 use super::value::HttpUrl;
 use super::{Agent, Config, EMBEDDED, Embedded, Gate, Issuer, Mint, Server, Tls, Tool, gate_path, raw};
 
+mod credential;
 mod issuers;
 
 /// Shards beyond this are refused: a session id names its shard in one byte.
@@ -246,8 +247,10 @@ impl Resolver<'_> {
                     labels: tool.labels.into_iter().map(Spanned::into_inner).collect(),
                 });
             }
+            let credential = self.credential(&name, &server.url, server.credential);
             resolved.push(Server {
                 name: name.into_inner(),
+                credential,
                 audience: server.audience.map_or_else(|| url.to_string(), Spanned::into_inner),
                 ca_file: server.ca_file.map(|file| self.path(&file)),
                 era: server.era,

@@ -114,7 +114,8 @@ fn folders(config: &Config) -> Vec<PathBuf> {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let mut folders = vec![parent(&config.file), config.gate.policies.clone()];
+    let secrets = config.secret_store().folder();
+    let mut folders = vec![parent(&config.file), config.gate.policies.clone(), secrets];
     folders.extend(config.issuers.iter().filter_map(|issuer| match &issuer.keys {
         IssuerKeys::File(file) => Some(parent(file)),
         IssuerKeys::At(_) | IssuerKeys::Discovered(..) => None,

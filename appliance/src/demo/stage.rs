@@ -139,7 +139,7 @@ impl Stage {
                 .first()
                 .map(|server| server.audience.clone())
                 .unwrap_or_default(),
-            keys: KeySet::parse(&open.minter.jwks_document()).map_err(StageError::Keys)?,
+            keys: KeySet::parse(&open.credentials.jwks_document()).map_err(StageError::Keys)?,
         };
         gate.publish(&config, open).map_err(StageError::Gate)?;
         let issuer = keys::load(&config, Role::Embedded)?;

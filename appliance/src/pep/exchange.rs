@@ -281,6 +281,13 @@ impl Passage<'_> {
             if event.id.is_some_and(|id| !id.is_empty()) {
                 conversation.has_position();
             }
+            if [event.id, event.event]
+                .iter()
+                .flatten()
+                .any(|text| conversation.is_secret(text))
+            {
+                return Err(UpstreamFault::Exposed);
+            }
             let mut last = false;
             if let Some(data) = event.data.filter(|data| !data.is_empty()) {
                 replacement.clear();

@@ -139,10 +139,12 @@ pub struct Facts<'a> {
 pub struct Grant<'a, P> {
     /// The ids of the policies that permitted it.
     pub policies: &'a [P],
-    /// The `jti` of the credential.
-    pub token_id: &'a str,
-    /// The scope of the credential.
-    pub scope: &'a str,
+    /// The kind of credential, one word.
+    pub credential: &'a str,
+    /// The `jti` of a minted one.
+    pub token_id: Option<&'a str>,
+    /// The scope of a minted one.
+    pub scope: Option<&'a str>,
 }
 
 /// Why something was turned away.
@@ -193,8 +195,9 @@ impl Intent {
             object.string("decision", "permit");
             policies(object, grant.policies);
             object
-                .string("token", grant.token_id)
-                .string("scope", &printable(grant.scope));
+                .string("credential", grant.credential)
+                .optional_string("token", grant.token_id);
+            outside(object, "scope", grant.scope);
         }))
     }
 

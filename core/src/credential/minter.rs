@@ -1,12 +1,11 @@
-//! Minting: a permit goes in, a credential for its server and its scope comes out. The only caller of the signing keys.
+//! Minting: what one server's tokens are like, and the only caller of its signing keys.
 //!
-//! Must never mint for an audience other than that of the permit's server, nor for longer than what was presented.
+//! Must never mint for an audience other than that of its server, nor for longer than what was presented.
 //!
 //! SPEC: RFC 9068 2; RFC 8707 2 (one audience).
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -16,7 +15,6 @@ use zeroize::Zeroizing;
 
 use super::cache::{Key, MintCache};
 use super::claims::{Claims, Party, update_framed};
-use super::documents;
 use super::key::SigningKey;
 use crate::identity::Principal;
 use crate::limits;
@@ -29,7 +27,7 @@ const MEDIA: &str = "at+jwt";
 /// Why no credential could be minted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialError {
-    /// The permit is for a server without an audience.
+    /// The permit is for a server that nothing is configured for.
     UnknownServer,
     /// What was presented has less than a second left.
     Expired,
@@ -40,7 +38,7 @@ pub enum CredentialError {
 impl fmt::Display for CredentialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::UnknownServer => "the server has no audience",
+            Self::UnknownServer => "nothing is configured for the server",
             Self::Expired => "the presented tokens have no time left",
             Self::Signing => "the signature could not be made",
         })
@@ -58,16 +56,11 @@ pub struct MintKeys {
     pub next: SigningKey,
 }
 
-/// The gate as an issuer of tokens for the servers behind it: one name, and for each server its own keys.
-#[derive(Debug)]
-pub struct Minter {
-    issuer: String,
-    servers: BTreeMap<String, Minting>,
-}
-
 /// What the tokens for one server are like.
 #[derive(Debug)]
 pub struct Minting {
+    /// Their issuer.
+    pub issuer: String,
     /// Their only audience (RFC 8707 2).
     pub audience: String,
     /// Signs them, and nothing for any other server.
@@ -89,83 +82,27 @@ pub struct Occasion<'a> {
     pub entropy: [u8; 16],
 }
 
-/// A credential for one server and one scope, together with the permit it was minted from.
-///
-/// INVARIANT: not cloneable, and built only by [`Minter::mint`], which consumes the permit.
-#[must_use = "a permit was spent on this"]
-pub struct BoundCredential {
-    token: Rc<Token>,
-    permit: Permit,
-}
-
-impl fmt::Debug for BoundCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BoundCredential")
-            .field("token_id", &self.token_id())
-            .finish_non_exhaustive()
-    }
-}
-
-impl BoundCredential {
-    /// The value of the `Authorization` header for the server.
-    #[must_use]
-    pub fn header_value(&self) -> &[u8] {
-        &self.token.header_value
-    }
-
-    /// The `jti`, for the audit.
-    #[must_use]
-    pub fn token_id(&self) -> &str {
-        &self.token.id
-    }
-
-    /// When the token ends, in whole seconds.
-    #[must_use]
-    pub fn expires(&self) -> UnixTime {
-        self.token.expires
-    }
-
-    /// The permit that was spent.
-    #[must_use]
-    pub const fn permit(&self) -> &Permit {
-        &self.permit
-    }
-}
-
-impl Minter {
-    /// A minter under the name `issuer`, for servers by their name.
-    #[must_use]
-    pub const fn new(issuer: String, servers: BTreeMap<String, Minting>) -> Self {
-        Self { issuer, servers }
-    }
-
-    /// Spends `permit` on a credential for its server and scope. With a warm cache this allocates nothing.
-    ///
-    /// # Errors
-    /// [`CredentialError`]; the permit is spent all the same.
-    pub fn mint(
+impl Minting {
+    /// A token for what `permit` allows. With a warm cache this allocates nothing.
+    pub(super) fn token(
         &self,
-        permit: Permit,
+        permit: &Permit,
         principal: &Principal,
         cache: &mut MintCache,
         occasion: &Occasion<'_>,
-    ) -> Result<BoundCredential, CredentialError> {
-        let minting = self
-            .servers
-            .get(permit.server())
-            .ok_or(CredentialError::UnknownServer)?;
-        let key = cache_key(principal, &permit, &minting.audience);
+    ) -> Result<Rc<Token>, CredentialError> {
+        let key = cache_key(principal, permit, &self.audience);
         cache.enter(occasion.generation);
         if let Some(token) = cache.find(&key, principal.expires(), occasion.now) {
-            return Ok(BoundCredential { token, permit });
+            return Ok(token);
         }
         let actors = actors(principal);
         let token_id = URL_SAFE_NO_PAD.encode(occasion.entropy);
-        let lifetime = minting.lifetime.min(limits::MINT_LIFETIME_MAX);
+        let lifetime = self.lifetime.min(limits::MINT_LIFETIME_MAX);
         let expires = principal.expires().min(occasion.now.saturating_add(lifetime));
-        let token = Rc::new(minting.sign(&Claims {
+        let token = Rc::new(self.sign(&Claims {
             issuer: &self.issuer,
-            audience: &minting.audience,
+            audience: &self.audience,
             client_id: permit.server(),
             scope: permit.scope(),
             user: Party {
@@ -179,30 +116,10 @@ impl Minter {
             expires: UnixTime::from_secs(expires.secs()),
         })?);
         cache.keep(key, token.clone());
-        Ok(BoundCredential { token, permit })
+        Ok(token)
     }
 
-    /// The public keys of all servers, as a JWK set.
-    #[must_use]
-    pub fn jwks_document(&self) -> Vec<u8> {
-        documents::jwks(self.servers.values().flat_map(Minting::keys))
-    }
-
-    /// The public keys of one server, as a JWK set: who verifies by it takes no token that another server's key signed.
-    #[must_use]
-    pub fn jwks_document_of(&self, server: &str) -> Option<Vec<u8>> {
-        self.servers.get(server).map(|minting| documents::jwks(minting.keys()))
-    }
-
-    /// The metadata of this issuer (RFC 8414).
-    #[must_use]
-    pub fn authorization_server_document(&self) -> Vec<u8> {
-        documents::authorization_server(&self.issuer)
-    }
-}
-
-impl Minting {
-    const fn keys(&self) -> [&SigningKey; 2] {
+    pub(super) const fn public_keys(&self) -> [&SigningKey; 2] {
         [&self.keys.current, &self.keys.next]
     }
 
@@ -221,6 +138,7 @@ impl Minting {
         Ok(Token {
             header_value,
             id: claims.token_id.to_owned(),
+            scope: claims.scope.to_owned(),
             issued: claims.issued,
             expires: claims.expires,
         })
@@ -229,8 +147,11 @@ impl Minting {
 
 /// A signed token and what must be known of it. Shared by reference between the cache and credentials of one core.
 pub(super) struct Token {
-    header_value: Zeroizing<Vec<u8>>,
-    id: String,
+    /// The value of `Authorization`.
+    pub(super) header_value: Zeroizing<Vec<u8>>,
+    /// The `jti`.
+    pub(super) id: String,
+    pub(super) scope: String,
     issued: UnixTime,
     pub(super) expires: UnixTime,
 }
@@ -246,6 +167,7 @@ impl Token {
         Self {
             header_value: Zeroizing::default(),
             id: String::new(),
+            scope: String::new(),
             issued,
             expires,
         }

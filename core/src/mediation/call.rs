@@ -178,8 +178,9 @@ impl Call {
         let permit = credential.permit();
         let grant = Grant {
             policies: permit.policies(),
+            credential: credential.mode().name(),
             token_id: credential.token_id(),
-            scope: permit.scope(),
+            scope: credential.scope(),
         };
         Intent::new(&self.facts(context), &grant)
     }

@@ -73,6 +73,7 @@ impl<'c> Judge<'c> {
             now: context.now,
             peer_ip: call.peer,
             tls: call.tls,
+            credential: context.snapshot.credentials.mode(&server.name)?.name(),
         };
         Some(Self {
             snapshot: context.snapshot,

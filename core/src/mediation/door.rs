@@ -90,11 +90,11 @@ fn is_json_in_utf8(value: &[u8]) -> bool {
 fn document(path: &str, snapshot: &Snapshot) -> Option<Reply> {
     let front = &snapshot.front;
     let body = match path {
-        JWKS => snapshot.minter.jwks_document(),
-        SERVER_METADATA => snapshot.minter.authorization_server_document(),
+        JWKS => snapshot.credentials.jwks_document(),
+        SERVER_METADATA => snapshot.credentials.authorization_server_document(),
         _ if path.starts_with(JWKS) => {
             let server = path[JWKS.len()..].strip_prefix('/')?;
-            snapshot.minter.jwks_document_of(server)?
+            snapshot.credentials.jwks_document_of(server)?
         }
         _ => {
             let resource = path.strip_prefix(RESOURCE_METADATA)?;

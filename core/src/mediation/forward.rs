@@ -1,4 +1,4 @@
-//! The one place that turns a permit into bytes for a server: a minted credential and rebuilt headers.
+//! The one place that turns a permit into bytes for a server: a credential and rebuilt headers.
 //!
 //! Headers are written from what was understood, never copied: a header this file does not name does not travel.
 //!
@@ -175,8 +175,8 @@ pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, conte
         entropy,
     };
     let minted = snapshot
-        .minter
-        .mint(plan.permit, &principal, &mut context.bench.minted, &occasion);
+        .credentials
+        .spend(plan.permit, &principal, &mut context.bench.minted, &occasion);
     call.split.credential_us = micros((context.ticks)().saturating_sub(begun));
     let Ok(credential) = minted else {
         return call.refuse(
@@ -277,9 +277,12 @@ impl Address<'_> {
             Method::Get => b"text/event-stream",
             _ => b"application/json, text/event-stream",
         };
-        let head = write::request_head(bytes, method, &self.server.upstream_path)?
-            .header("host", self.server.authority.as_bytes())?
-            .header("authorization", self.credential.header_value())?
+        let mut head = write::request_head(bytes, method, &self.server.upstream_path)?
+            .header("host", self.server.authority.as_bytes())?;
+        if let Some((name, value)) = self.credential.header() {
+            head = head.header(name, value)?;
+        }
+        head = head
             .header("user-agent", b"portreeve")?
             .header("accept", accept)?
             .header("accept-encoding", b"identity")?;

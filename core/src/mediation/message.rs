@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::decide::Judge;
 use super::reply::{Conversation, Expect, Reading, SideEffect, Verdict};
 use super::{Context, UpstreamFault};
+use crate::credential::Mode;
 use crate::json::{self, Value};
 use crate::limits;
 use crate::mcp::{self, Era, MessageId, OwnedId, Version, code};
@@ -31,6 +32,9 @@ const NOTIFICATIONS: [&str; 8] = [
 impl Conversation {
     /// Decides about one JSON-RPC message. `out` is empty on entry and holds what may pass afterwards, if anything.
     pub fn message(&mut self, data: &[u8], out: &mut Vec<u8>, context: &mut Context<'_>) -> Verdict {
+        if self.exposes(data, context) {
+            return self.withhold(out);
+        }
         let Some(judge) = Judge::of(&self.call, &self.principal, context) else {
             return self.drop_message();
         };
@@ -80,6 +84,38 @@ impl Conversation {
                 self.unreadable = true;
                 self.drop_message()
             }
+        }
+    }
+
+    /// Whether a text of the server's holds the secret that it is shown; such a text must not be passed on.
+    #[must_use]
+    pub fn is_secret(&self, text: &[u8]) -> bool {
+        self.credential.is_shown_in(text)
+    }
+
+    /// Whether a message holds the secret, as it stands or as it reads: an escape (RFC 8259 7) hides it from a search of
+    /// the bytes and from no client.
+    fn exposes(&self, data: &[u8], context: &mut Context<'_>) -> bool {
+        if self.credential.mode() != Mode::Static {
+            return false;
+        }
+        let escapes = memchr::memchr(b'\\', data).is_some();
+        let mut unescaped = || {
+            json::parse(data, &mut context.bench.scratch, &json::Limits::REPLY)
+                .is_ok_and(|document| document.strings().any(|text| self.is_secret(text.as_bytes())))
+        };
+        self.is_secret(data) || (escapes && unescaped())
+    }
+
+    /// Passes nothing on of a message that holds the secret; a response that is owed becomes an error.
+    fn withhold(&mut self, out: &mut Vec<u8>) -> Verdict {
+        self.call.failed(UpstreamFault::Exposed);
+        self.dropped = self.dropped.saturating_add(1);
+        match &self.expect {
+            Expect::Response(owed) if owed.reading != Reading::Listen && !self.answered => {
+                self.answer_for_server(UpstreamFault::Exposed, out)
+            }
+            _ => Verdict::Drop,
         }
     }
 

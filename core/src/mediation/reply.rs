@@ -193,7 +193,7 @@ pub struct Conversation {
     pub(super) resumable: bool,
     /// The tasks this request is about that are this caller's: what it may hear of.
     pub(super) tasks: Vec<(TaskKey, TaskFacts)>,
-    credential: Rc<BoundCredential>,
+    pub(super) credential: Rc<BoundCredential>,
     sent_at: u64,
 }
 

@@ -158,6 +158,8 @@ pub enum UpstreamFault {
     Ambiguous,
     /// It answered in a way that cannot be passed on.
     Unusable,
+    /// It showed the gate's own secret in its answer.
+    Exposed,
     /// It refused the gate's credential.
     Unauthorized,
     /// The agent or the session was shut off while the answer was on its way.
@@ -174,6 +176,7 @@ impl UpstreamFault {
             Self::Unreachable => "unreachable",
             Self::Ambiguous => "ambiguous",
             Self::Unusable => "unusable",
+            Self::Exposed => "credential_in_reply",
             Self::Unauthorized => "unauthorized",
             Self::Revoked => "revoked",
             Self::Stopped => "gate_stopped",
@@ -184,7 +187,7 @@ impl UpstreamFault {
         match self {
             Self::Unreachable => "the server cannot be reached; the call was not sent",
             Self::Ambiguous => "the server did not answer; the call may have run",
-            Self::Unusable => "the server's answer cannot be passed on",
+            Self::Unusable | Self::Exposed => "the server's answer cannot be passed on",
             Self::Unauthorized => "the server refused the gate's credential",
             Self::Revoked => "access was withdrawn",
             Self::Stopped => "the gate stopped; the call may have run",
@@ -194,7 +197,7 @@ impl UpstreamFault {
     const fn status(self) -> u16 {
         match self {
             Self::Ambiguous | Self::Stopped => 504,
-            Self::Unreachable | Self::Unusable | Self::Unauthorized | Self::Revoked => 502,
+            Self::Unreachable | Self::Unusable | Self::Exposed | Self::Unauthorized | Self::Revoked => 502,
         }
     }
 }

@@ -160,7 +160,12 @@ pub(super) fn context(
         ("issuer", string(agent_issuer)),
         ("subject", string(agent_subject)),
     ])?;
-    let Facts { now, peer_ip, tls } = request.facts;
+    let Facts {
+        now,
+        peer_ip,
+        tls,
+        credential,
+    } = request.facts;
     let mut auth = vec![
         ("amr", set(&mut request.who.amr.iter().map(String::as_str))),
         ("scopes", set(&mut request.who.scopes.iter().map(String::as_str))),
@@ -190,6 +195,7 @@ pub(super) fn context(
             RestrictedExpression::new_entity_uid(uid(&names.agent, agent)),
         ),
         ("auth", record(auth)?),
+        ("credential", string(credential)),
         ("net", net),
         ("time", time),
         (ARGS, args),

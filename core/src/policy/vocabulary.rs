@@ -39,6 +39,7 @@ pub(super) const CONTEXT: &[Attribute] = &[
         name: "auth",
         inner: Inner::Known(&[value("age"), value("acr"), value("amr"), value("scopes"), value("link")]),
     },
+    value("credential"),
     Attribute {
         name: "net",
         inner: Inner::Known(&[value("ip"), value("tls")]),

@@ -65,4 +65,6 @@ pub struct Facts {
     pub peer_ip: IpAddr,
     /// Whether the connection to the gate is TLS.
     pub tls: bool,
+    /// What the server would be shown, in one word: `context.credential`.
+    pub credential: &'static str,
 }

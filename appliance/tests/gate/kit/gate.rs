@@ -32,6 +32,8 @@ pub(crate) struct Gate {
     servers: Vec<Seen>,
     /// What was written on each connection.
     sent: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
+    /// What it holds for its servers.
+    held: Mutex<Credentials>,
 }
 
 /// What most tests are about: `clerk-bot` for `ada` (group `clerks`) may call everything on server `town`.
@@ -46,6 +48,11 @@ impl Gate {
 
     /// As [`Gate::start`], with another key set and more configuration.
     pub(crate) fn start_with(upstream: &Upstream, policies: &str, jwks: &str, more: &str) -> Self {
+        Self::launch(Self::prepare(upstream, policies, jwks, more), &[upstream])
+    }
+
+    /// The folder that [`Gate::start_with`] starts on.
+    pub(crate) fn prepare(upstream: &Upstream, policies: &str, jwks: &str, more: &str) -> TempDir {
         let folder = TempDir::new().unwrap();
         write(folder.path(), "jwks.json", jwks);
         fs::create_dir(folder.path().join("policies")).unwrap();
@@ -80,7 +87,7 @@ url = "http://{}/upstream"
             upstream.address
         );
         write(folder.path(), "portreeve.toml", &configuration);
-        Self::launch(folder, &[upstream])
+        folder
     }
 
     /// Starts a gate on the configuration that `folder` holds, in front of all of `upstreams`.
@@ -93,7 +100,19 @@ url = "http://{}/upstream"
             said,
             servers: upstreams.iter().map(|upstream| upstream.record()).collect(),
             sent: Mutex::default(),
+            held: Mutex::default(),
         }
+    }
+
+    /// From now on `secret` is the gate's own: only its servers may see it.
+    pub(crate) fn holds(&self, secret: &str) {
+        let line = format!("authorization: {secret}");
+        self.held.lock().unwrap().keep(line.as_bytes());
+    }
+
+    /// The process of the gate.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Stops it as an operator would, and starts it again on the same folder; it listens elsewhere then.
@@ -169,6 +188,9 @@ url = "http://{}/upstream"
         self.said.read_to_end(&mut said).unwrap();
         credentials.assert_absent("standard output", &said);
         credentials.assert_absent_from_files(self.folder.path());
+        let held = self.held.lock().unwrap();
+        held.assert_absent("standard output", &said);
+        held.assert_absent_from_files(self.folder.path());
         for seen in &self.servers {
             for request in seen.lock().unwrap().iter() {
                 credentials.assert_absent("a request to a server", request);

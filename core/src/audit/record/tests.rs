@@ -67,8 +67,9 @@ fn an_intent_says_who_what_and_by_which_policy() {
         },
         &Grant {
             policies: &["readers"],
-            token_id: "t-1",
-            scope: "mcp:tool:read_entry",
+            credential: "mint",
+            token_id: Some("t-1"),
+            scope: Some("mcp:tool:read_entry"),
         },
     );
     let json = json(intent.record());
@@ -87,7 +88,7 @@ fn an_intent_says_who_what_and_by_which_policy() {
         (&json["decision"], &json["policies"][0]),
         (&"permit".into(), &"readers".into())
     );
-    assert_eq!(json["token"], "t-1");
+    assert_eq!((&json["credential"], &json["token"]), (&"mint".into(), &"t-1".into()));
     assert_eq!(json["micros"]["credential"], 4);
     assert!(
         !String::from_utf8_lossy(intent.record().json()).contains("\"id\":1"),

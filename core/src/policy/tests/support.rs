@@ -103,6 +103,7 @@ impl Site {
             now: NOW,
             peer_ip: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)),
             tls: true,
+            credential: "mint",
         };
         let arguments = document.as_ref().map(json::Document::root);
         ask(&AccessRequest {

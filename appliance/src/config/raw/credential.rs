@@ -1,0 +1,23 @@
+//! `[servers.NAME.credential]` as it is written.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Credential {
+    #[serde(default)]
+    pub(in crate::config) mode: Mode,
+    pub(in crate::config) secret: Option<Spanned<String>>,
+    pub(in crate::config) header: Option<Spanned<String>>,
+    pub(in crate::config) scheme: Option<Spanned<String>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Mode {
+    #[default]
+    Mint,
+    Static,
+    None,
+}

@@ -1,0 +1,217 @@
+//! What a server is shown: which keys belong to which mode, and what may be sent over which connection.
+
+use portreeve_core::credential::{StaticCredential, StaticError};
+use toml::Spanned;
+
+use super::Resolver;
+use crate::config::credential::{Credential, Held};
+use crate::config::raw;
+use crate::config::raw::credential::Mode;
+use crate::config::value::HttpUrl;
+use crate::secrets;
+
+/// Header of a secret if none is named.
+const HEADER: &str = "authorization";
+/// Scheme in that header if none is named.
+const SCHEME: &str = "Bearer";
+
+impl Resolver<'_> {
+    pub(super) fn credential(
+        &mut self,
+        server: &Spanned<String>,
+        url: &Spanned<HttpUrl>,
+        written: Option<raw::credential::Credential>,
+    ) -> Credential {
+        let written = written.unwrap_or_default();
+        if written.mode == Mode::Static {
+            return self
+                .held(server, url, written)
+                .map_or(Credential::None, Credential::Static);
+        }
+        for stray in [&written.secret, &written.header, &written.scheme]
+            .into_iter()
+            .flatten()
+        {
+            self.refuse(
+                stray,
+                "only a static credential has this",
+                "say mode = \"static\", or leave it out",
+            );
+        }
+        match written.mode {
+            Mode::None => Credential::None,
+            Mode::Mint | Mode::Static => Credential::Mint,
+        }
+    }
+
+    /// `None` is never used: there is a fault then.
+    fn held(
+        &mut self,
+        server: &Spanned<String>,
+        url: &Spanned<HttpUrl>,
+        written: raw::credential::Credential,
+    ) -> Option<Held> {
+        // A token is worth a minute of one tool; a secret is worth everything, for ever.
+        if !url.get_ref().is_https() && !url.get_ref().is_loopback() {
+            self.refuse(
+                url,
+                "a secret is never sent in plain HTTP beyond this machine",
+                "write https://…; allow_plaintext is for minted tokens",
+            );
+        }
+        let header = written.header.as_ref().map_or(HEADER, |header| header.get_ref());
+        let scheme = match written.scheme.as_ref().map(|scheme| scheme.get_ref().as_str()) {
+            None if header.eq_ignore_ascii_case(HEADER) => Some(SCHEME),
+            None | Some("") => None,
+            named => named,
+        };
+        if let Err(error) = StaticCredential::check_name(header, scheme) {
+            let (place, hint) = match error {
+                StaticError::Scheme => (&written.scheme, "write it with authorization only, or leave it out"),
+                _ => (
+                    &written.header,
+                    "authorization, x-api-key and the like; not what the gate writes itself",
+                ),
+            };
+            if let Some(place) = place {
+                self.refuse(place, &error.to_string(), hint);
+            }
+        }
+        let (header, scheme) = (header.to_ascii_lowercase(), scheme.map(str::to_owned));
+        let Some(secret) = written.secret else {
+            self.refuse(
+                server,
+                "this server's static credential names no secret",
+                "add secret = \"NAME\", and set it: portreeve secret set NAME",
+            );
+            return None;
+        };
+        if !secrets::is_name(secret.get_ref()) {
+            // What stands there may be the secret itself: it is not repeated.
+            self.refuse(
+                &secret,
+                "this is not the name of a secret",
+                "write a name here, and the secret itself into the store: portreeve secret set NAME",
+            );
+        }
+        Some(Held {
+            position: self.source.fault(secret.span(), "").position,
+            secret: secret.into_inner(),
+            header,
+            scheme,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::diagnostic::Source;
+    use crate::config::{Config, Diagnostic, parse};
+
+    fn parsed(url: &str, credential: &str) -> Result<Config, Vec<Diagnostic>> {
+        let text = format!(
+            "[gate]\nlisten = \"127.0.0.1:8477\"\n[servers.a]\nurl = \"{url}\"\nallow_plaintext = true\n\
+             [servers.a.credential]\n{credential}"
+        );
+        let path = PathBuf::from("portreeve.toml");
+        parse(Source { path, text }, 1)
+    }
+
+    fn resolved(credential: &str) -> Credential {
+        let config = parsed("https://tools.example/mcp", credential).unwrap();
+        config.servers[0].credential.clone()
+    }
+
+    fn fault(url: &str, credential: &str) -> Diagnostic {
+        let mut faults = parsed(url, credential).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        faults.remove(0)
+    }
+
+    fn held(credential: &str) -> (String, Option<String>) {
+        match resolved(&format!("mode = \"static\"\nsecret = \"key\"\n{credential}")) {
+            Credential::Static(held) => (held.header, held.scheme),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn tokens_are_minted_unless_another_mode_is_named() {
+        assert_eq!(resolved(""), Credential::Mint);
+        assert_eq!(resolved("mode = \"mint\""), Credential::Mint);
+        assert_eq!(resolved("mode = \"none\""), Credential::None);
+    }
+
+    #[test]
+    fn only_authorization_has_a_scheme_and_it_may_be_left_out() {
+        let bearer = Some("Bearer".to_owned());
+        assert_eq!(held(""), ("authorization".to_owned(), bearer.clone()));
+        assert_eq!(held("header = \"Authorization\""), ("authorization".to_owned(), bearer));
+        assert_eq!(held("scheme = \"\""), ("authorization".to_owned(), None));
+        assert_eq!(held("scheme = \"token\"").1.as_deref(), Some("token"));
+        assert_eq!(held("header = \"X-Key\""), ("x-key".to_owned(), None));
+    }
+
+    #[test]
+    fn a_secret_is_never_sent_in_plain_http_beyond_this_machine() {
+        let secret = "mode = \"static\"\nsecret = \"key\"";
+        let refused = fault("http://tools.example/mcp", secret);
+        assert_eq!(refused.position, Some((4, 7)));
+        assert!(refused.message.contains("never sent in plain HTTP"));
+        assert!(parsed("http://127.0.0.1:3000/mcp", secret).is_ok());
+        assert!(parsed("http://tools.example/mcp", "mode = \"mint\"").is_ok());
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused_at_its_place() {
+        for (credential, line, words) in [
+            ("mode = \"static\"", 3, "names no secret"),
+            ("secret = \"key\"", 7, "only a static credential has this"),
+            (
+                "mode = \"none\"\nheader = \"x-key\"",
+                8,
+                "only a static credential has this",
+            ),
+            (
+                "mode = \"static\"\nsecret = \"key\"\nheader = \"Host\"",
+                9,
+                "cannot be sent in this header",
+            ),
+            (
+                "mode = \"static\"\nsecret = \"key\"\nheader = \"mcp-name\"",
+                9,
+                "cannot be sent in this header",
+            ),
+            (
+                "mode = \"static\"\nsecret = \"key\"\nscheme = \"a b\"",
+                9,
+                "a scheme is one word",
+            ),
+            (
+                "mode = \"static\"\nsecret = \"key\"\nheader = \"x-key\"\nscheme = \"Bearer\"",
+                10,
+                "only `authorization`",
+            ),
+            ("mode = \"magic\"", 7, "unknown value `magic`"),
+            ("token = \"x\"", 7, "unknown key `token`"),
+        ] {
+            let refused = fault("https://tools.example/mcp", credential);
+            assert_eq!(refused.position.unwrap().0, line, "{credential}: {refused}");
+            assert!(refused.message.contains(words), "{credential}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_written_in_place_of_its_name_is_refused_and_not_repeated() {
+        let written = "sk-live/0123456789+abcdef";
+        let refused = fault(
+            "https://tools.example/mcp",
+            &format!("mode = \"static\"\nsecret = \"{written}\""),
+        );
+        assert!(refused.to_string().contains("portreeve secret set NAME"));
+        assert!(!refused.to_string().contains("0123456789"));
+    }
+}

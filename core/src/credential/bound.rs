@@ -1,0 +1,212 @@
+//! The one way from a permit to a credential: by the mode of the server that the permit is for.
+//!
+//! Must never give one server what is another's: what is spent is looked up under the permit's own server. A further mode
+//! is a variant of [`Means`] and an arm of [`Credentials::spend`].
+//!
+//! SPEC: RFC 6750 2.1 (`Authorization: Bearer`).
+
+use core::fmt;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::cache::MintCache;
+use super::documents;
+use super::held::StaticCredential;
+use super::minter::{CredentialError, Minting, Occasion, Token};
+use crate::identity::Principal;
+use crate::policy::Permit;
+
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// With a token of the gate's, for one server and one scope, that names the user and the agent.
+    Mint,
+    /// With a secret that the operator gave the gate: the server sees neither user nor agent.
+    Static,
+    /// With nothing.
+    None,
+}
+
+impl Mode {
+    /// The word in policies and in the audit.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mint => "mint",
+            Self::Static => "static",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What one server is shown.
+#[derive(Debug)]
+pub enum Means {
+    /// Tokens like this.
+    Mint(Box<Minting>),
+    /// This secret.
+    Static(Arc<StaticCredential>),
+    /// Nothing.
+    None,
+}
+
+impl Means {
+    const fn mode(&self) -> Mode {
+        match self {
+            Self::Mint(_) => Mode::Mint,
+            Self::Static(_) => Mode::Static,
+            Self::None => Mode::None,
+        }
+    }
+
+    fn minting(&self) -> Option<&Minting> {
+        match self {
+            Self::Mint(minting) => Some(minting),
+            Self::Static(_) | Self::None => None,
+        }
+    }
+}
+
+/// What the gate shows the servers behind it, and its name as an issuer.
+#[derive(Debug)]
+pub struct Credentials {
+    issuer: String,
+    servers: BTreeMap<String, Means>,
+}
+
+impl Credentials {
+    /// The means for servers by their name, published under the name `issuer`.
+    #[must_use]
+    pub const fn new(issuer: String, servers: BTreeMap<String, Means>) -> Self {
+        Self { issuer, servers }
+    }
+
+    /// How `server` is spoken to.
+    #[must_use]
+    pub fn mode(&self, server: &str) -> Option<Mode> {
+        self.servers.get(server).map(Means::mode)
+    }
+
+    /// Spends `permit` on a credential for its server.
+    ///
+    /// # Errors
+    /// [`CredentialError`]; the permit is spent all the same.
+    pub fn spend(
+        &self,
+        permit: Permit,
+        principal: &Principal,
+        cache: &mut MintCache,
+        occasion: &Occasion<'_>,
+    ) -> Result<BoundCredential, CredentialError> {
+        let means = self.servers.get(permit.server());
+        let shown = match means.ok_or(CredentialError::UnknownServer)? {
+            Means::Mint(minting) => Shown::Token(minting.token(&permit, principal, cache, occasion)?),
+            Means::Static(credential) => Shown::Static(Arc::clone(credential)),
+            Means::None => Shown::Nothing,
+        };
+        Ok(BoundCredential { shown, permit })
+    }
+
+    /// The public keys of all servers, as a JWK set.
+    #[must_use]
+    pub fn jwks_document(&self) -> Vec<u8> {
+        documents::jwks(
+            self.servers
+                .values()
+                .filter_map(Means::minting)
+                .flat_map(Minting::public_keys),
+        )
+    }
+
+    /// The public keys of one server, as a JWK set: who verifies by it takes no token that another server's key signed.
+    #[must_use]
+    pub fn jwks_document_of(&self, server: &str) -> Option<Vec<u8>> {
+        let minting = self.servers.get(server)?.minting()?;
+        Some(documents::jwks(minting.public_keys()))
+    }
+
+    /// The metadata of this issuer (RFC 8414).
+    #[must_use]
+    pub fn authorization_server_document(&self) -> Vec<u8> {
+        documents::authorization_server(&self.issuer)
+    }
+}
+
+/// A credential for one server, together with the permit that was spent on it.
+///
+/// INVARIANT: not cloneable, and built only by [`Credentials::spend`], which consumes the permit.
+#[must_use = "a permit was spent on this"]
+pub struct BoundCredential {
+    shown: Shown,
+    permit: Permit,
+}
+
+enum Shown {
+    Token(Rc<Token>),
+    Static(Arc<StaticCredential>),
+    Nothing,
+}
+
+impl fmt::Debug for BoundCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundCredential")
+            .field("mode", &self.mode())
+            .field("token_id", &self.token_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl BoundCredential {
+    /// Name and value of the header for the server, if it is shown anything.
+    #[must_use]
+    pub fn header(&self) -> Option<(&str, &[u8])> {
+        match &self.shown {
+            Shown::Token(token) => Some(("authorization", &token.header_value)),
+            Shown::Static(credential) => Some((credential.header(), credential.value())),
+            Shown::Nothing => None,
+        }
+    }
+
+    /// How the server is spoken to.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        match &self.shown {
+            Shown::Token(_) => Mode::Mint,
+            Shown::Static(_) => Mode::Static,
+            Shown::Nothing => Mode::None,
+        }
+    }
+
+    /// The `jti` of a minted token, for the audit.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.token().map(|token| token.id.as_str())
+    }
+
+    /// The scope of a minted token.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.token().map(|token| token.scope.as_str())
+    }
+
+    /// The permit that was spent.
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Whether `text` holds the secret that this server is shown. Tokens are not looked for: they end within
+    /// [`crate::limits::MINT_LIFETIME_MAX`].
+    #[must_use]
+    pub fn is_shown_in(&self, text: &[u8]) -> bool {
+        matches!(&self.shown, Shown::Static(credential) if credential.is_in(text))
+    }
+
+    fn token(&self) -> Option<&Token> {
+        match &self.shown {
+            Shown::Token(token) => Some(token),
+            Shown::Static(_) | Shown::Nothing => None,
+        }
+    }
+}
