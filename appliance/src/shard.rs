@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use portreeve_core::framing::http1::HeadLimits;
-use portreeve_core::mediation::{Bench, Context, Conversation, Destination, SideEffect, UpstreamFault};
+use portreeve_core::mediation::{Bench, Context, Conversation, Destination, Head, SideEffect, UpstreamFault};
 use portreeve_core::snapshot::Snapshot;
 
 use crate::audit::Audit;
@@ -212,7 +212,7 @@ impl Shard {
     }
 
     /// Tells a server that its request was refused; what it answers to that interests nobody.
-    async fn answer_upstream(&self, to: &Destination, mut head: Vec<u8>, body: &[u8]) {
+    async fn answer_upstream(&self, to: &Destination, mut head: Head, body: &[u8]) {
         let _acknowledged = self.send_upstream(to, &mut head, body, false).await;
     }
 

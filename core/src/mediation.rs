@@ -35,7 +35,7 @@ mod wire;
 
 pub use admit::{NeedsAnswer, NeedsSession, NeedsTask, admit};
 pub use call::{Call, Refused, unframed};
-pub use forward::{Body, Destination, Forward};
+pub use forward::{Body, Destination, Forward, Head};
 pub use reply::{Conversation, Ending, HeadPlan, SideEffect, UpstreamHead, Verdict};
 pub use wire::{Refusal, Reply, UpstreamFault};
 

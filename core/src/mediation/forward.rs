@@ -4,8 +4,11 @@
 //!
 //! SPEC: MCP 2026-07-28 streamable-http "Standard MCP Request Headers" and the duties of intermediaries; RFC 9110 7.6.
 
+use core::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use super::admit::{Admitted, micros};
 use super::decide::carries;
@@ -131,6 +134,29 @@ impl Plan {
     }
 }
 
+/// A complete request head, with the server's credential in it: wiped when it is dropped, and blind to `Debug`.
+pub struct Head(Zeroizing<Vec<u8>>);
+
+impl Deref for Head {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Head {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl core::fmt::Debug for Head {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Head")
+    }
+}
+
 /// A request that may be sent once its intent is durable.
 ///
 /// INVARIANT: exists only where a [`Permit`] was spent, and is consumed by being sent.
@@ -142,7 +168,7 @@ pub struct Forward {
     /// The record that must be durable first.
     pub intent: Intent,
     /// The request head, complete.
-    pub head: Vec<u8>,
+    pub head: Head,
     /// The request body.
     pub body: Body,
     /// What happens from here on.
@@ -238,8 +264,8 @@ pub(super) struct Address<'a> {
 }
 
 impl Address<'_> {
-    fn head(&self, request: &Request<'_>, outgoing: Option<&Outgoing>, length: usize) -> Result<Vec<u8>, FrameError> {
-        let mut bytes = Vec::with_capacity(1_536);
+    fn head(&self, request: &Request<'_>, outgoing: Option<&Outgoing>, length: usize) -> Result<Head, FrameError> {
+        let mut bytes = self.empty();
         let mut head = self.begin(&mut bytes, request.method)?;
         if let Some(version) = outgoing.and_then(|outgoing| outgoing.version).or(self.pinned()) {
             head = head.header("mcp-protocol-version", version.as_str().as_bytes())?;
@@ -254,18 +280,24 @@ impl Address<'_> {
             head = head.header(name, value)?;
         }
         finish(head, request.method, length)?;
-        Ok(bytes)
+        Ok(Head(bytes))
     }
 
     /// The head of a POST by which the gate answers a server request in the client's place.
-    pub(super) fn answer_head(&self, length: usize) -> Result<Vec<u8>, FrameError> {
-        let mut bytes = Vec::with_capacity(1_536);
+    pub(super) fn answer_head(&self, length: usize) -> Result<Head, FrameError> {
+        let mut bytes = self.empty();
         let mut head = self.begin(&mut bytes, Method::Post)?;
         if let Some(version) = self.pinned() {
             head = head.header("mcp-protocol-version", version.as_str().as_bytes())?;
         }
         finish(head, Method::Post, length)?;
-        Ok(bytes)
+        Ok(Head(bytes))
+    }
+
+    /// Room for a head without growing: what grows leaves copies behind.
+    fn empty(&self) -> Zeroizing<Vec<u8>> {
+        let shown = self.credential.header().map_or(0, |(_, value)| value.len());
+        Zeroizing::new(Vec::with_capacity(1_536 + shown))
     }
 
     fn pinned(&self) -> Option<Version> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::admit::micros;
 use super::call::Call;
-use super::forward::{Address, Destination};
+use super::forward::{Address, Destination, Head};
 use super::{Context, Refusal, Reply, UpstreamFault};
 use crate::audit::Outcome;
 use crate::credential::BoundCredential;
@@ -155,7 +155,7 @@ pub enum SideEffect {
         /// Where to.
         to: Destination,
         /// The request head, complete.
-        head: Vec<u8>,
+        head: Head,
         /// The request body.
         body: Vec<u8>,
     },
