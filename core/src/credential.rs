@@ -31,3 +31,4 @@ pub use minter::CredentialError;
 pub use minter::MintKeys;
 pub use minter::Minting;
 pub use minter::Occasion;
+pub use minter::Scopes;

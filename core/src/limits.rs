@@ -194,6 +194,8 @@ pub const POLICY_ARGUMENT_VALUES_MAX: usize = 10_000;
 pub const SERVERS: usize = 256;
 /// The longest life of a minted token.
 pub const MINT_LIFETIME_MAX: Duration = Duration::from_secs(120);
+/// Bytes of a scope that a server names.
+pub const SCOPE_BYTES_MAX: usize = 1_024;
 /// Bytes of a secret that the gate itself holds for a server.
 pub const SECRET_BYTES_MAX: usize = 8_192;
 /// Minted tokens one core keeps for use again.

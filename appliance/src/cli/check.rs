@@ -109,7 +109,7 @@ fn summary(file: &Path, config: &Config, policies: &PolicySet, missing: &[PathBu
 
 fn shown(server: &Server) -> String {
     match &server.credential {
-        Credential::Mint => String::new(),
+        Credential::Mint(_) => String::new(),
         Credential::Static(held) => format!("; shown secret {} in {}", held.secret, held.header),
         Credential::None => "; shown no credential".to_owned(),
     }

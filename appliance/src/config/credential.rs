@@ -1,8 +1,10 @@
 //! What each server is shown, as configured, and made ready for core. Reads keys and the sealed store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use portreeve_core::credential::{Credentials, Means, MintKeys, Minting, StaticCredential};
+use portreeve_core::credential::{Credentials, Means, MintKeys, Minting, Scopes, StaticCredential};
 
 use super::keys::{self, Role};
 use super::{Config, Diagnostic, Server};
@@ -12,11 +14,22 @@ use crate::secrets::Secret;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// With tokens that the gate mints.
-    Mint,
+    Mint(Minted),
     /// With a secret out of the sealed store.
     Static(Held),
     /// With nothing.
     None,
+}
+
+/// What is particular to the tokens for one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Minted {
+    /// Their longest life, if not that of all.
+    pub lifetime: Option<Duration>,
+    /// The scope for each tool that has one of its own.
+    pub scopes: BTreeMap<String, String>,
+    /// The scope for everything else, if not the gate's own.
+    pub scopes_default: Option<String>,
 }
 
 /// A secret out of the sealed store, and how it is sent.
@@ -38,7 +51,7 @@ impl Server {
     pub const fn held(&self) -> Option<&Held> {
         match &self.credential {
             Credential::Static(held) => Some(held),
-            Credential::Mint | Credential::None => None,
+            Credential::Mint(_) | Credential::None => None,
         }
     }
 }
@@ -95,14 +108,15 @@ pub fn refuse_unfit(config: &Config, name: &str, secret: &Secret) -> Result<(), 
 
 fn means(config: &Config, server: &Server) -> Result<Means, Diagnostic> {
     Ok(match &server.credential {
-        Credential::Mint => Means::Mint(Box::new(Minting {
+        Credential::Mint(minted) => Means::Mint(Box::new(Minting {
             issuer: config.gate.public_url.clone(),
             audience: server.audience.clone(),
             keys: MintKeys {
                 current: keys::load(config, Role::Mint(&server.name))?,
                 next: keys::load(config, Role::MintNext(&server.name))?,
             },
-            lifetime: config.mint.lifetime,
+            lifetime: minted.lifetime.unwrap_or(config.mint.lifetime),
+            scopes: Scopes::new(minted.scopes.clone(), minted.scopes_default.clone()),
         })),
         Credential::Static(held) => Means::Static(Arc::new(open(config, held)?)),
         Credential::None => Means::None,

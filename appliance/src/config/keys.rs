@@ -29,10 +29,8 @@ pub enum Role<'a> {
 #[must_use]
 pub fn needed(config: &Config) -> Vec<Role<'_>> {
     let embedded = config.embedded.as_ref().map(|_| Role::Embedded);
-    let minted = config
-        .servers
-        .iter()
-        .filter(|server| server.credential == Credential::Mint);
+    let servers = config.servers.iter();
+    let minted = servers.filter(|server| matches!(server.credential, Credential::Mint(_)));
     minted
         .map(|server| server.name.as_str())
         .flat_map(|server| [Role::Mint(server), Role::MintNext(server)])

@@ -173,6 +173,29 @@ fn each_server_has_its_own_keys_also_one_that_is_added_while_the_gate_runs() {
 }
 
 #[test]
+fn tokens_have_the_scopes_and_the_lifetime_that_their_server_names() {
+    let upstream = Upstream::obliging();
+    let named = "[servers.town.credential]\nlifetime = \"30s\"\nscopes.read = \"files:read audit\"\n\
+                 scopes_default = \"files\"\n";
+    let mut gate = Gate::start_with(&upstream, PERMIT_ALL, &Issuer::new().jwks(), named);
+    assert_eq!(call(&gate, "town").status, 200);
+    let other = headers(&Issuer::new()).replace("mcp-name: read", "mcp-name: write");
+    assert_eq!(gate.post(&other, &modern_call(1, "write", &json!({}))).status, 200);
+    let tokens = seen(&upstream, "authorization");
+    let claims: Vec<Value> = tokens.iter().map(|token| crate::kit::claims(token)).collect();
+    assert_eq!(
+        (&claims[0]["scope"], &claims[1]["scope"]),
+        (&json!("files:read audit"), &json!("files"))
+    );
+    assert_eq!(
+        claims[0]["exp"].as_u64().unwrap() - claims[0]["iat"].as_u64().unwrap(),
+        30
+    );
+    assert!(gate.stop().success());
+    assert_eq!(of_kind(&gate.audit(), "intent")[0]["scope"], "files:read audit");
+}
+
+#[test]
 fn a_secret_reaches_its_server_under_its_header_and_shows_nowhere_else() {
     let upstream = Upstream::obliging();
     let mut gate = holding(&upstream, PERMIT_ALL, FIRST, "");

@@ -6,6 +6,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -18,7 +19,7 @@ use super::claims::{Claims, Party, update_framed};
 use super::key::SigningKey;
 use crate::identity::Principal;
 use crate::limits;
-use crate::policy::Permit;
+use crate::policy::{Action, Permit};
 use crate::time::UnixTime;
 
 /// The `typ` of minted tokens (RFC 9068 2.1).
@@ -67,6 +68,42 @@ pub struct Minting {
     pub keys: MintKeys,
     /// The longest that they live, at most [`limits::MINT_LIFETIME_MAX`].
     pub lifetime: Duration,
+    /// What their scopes are called at the server.
+    pub scopes: Scopes,
+}
+
+/// The names that one server has for scopes. Without any the gate's own are used: [`crate::policy::Permit::scope`].
+#[derive(Debug, Default)]
+pub struct Scopes {
+    tools: BTreeMap<String, String>,
+    others: Option<String>,
+}
+
+impl Scopes {
+    /// `tools` by the exact name of the tool; `others` for everything else that is permitted.
+    #[must_use]
+    pub fn new(tools: impl IntoIterator<Item = (String, String)>, others: Option<String>) -> Self {
+        let named = |(tool, scope): (String, String)| (Action::CallTool { name: &tool }.scope(), scope);
+        Self {
+            tools: tools.into_iter().map(named).collect(),
+            others,
+        }
+    }
+
+    /// Whether `text` is a scope: one or more tokens, one space between them (RFC 6749 3.3).
+    #[must_use]
+    pub fn is_scope(text: &str) -> bool {
+        let is_token = |token: &str| {
+            let of_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+            !token.is_empty() && token.bytes().all(of_token)
+        };
+        text.len() <= limits::SCOPE_BYTES_MAX && text.split(' ').all(is_token)
+    }
+
+    fn of<'s>(&'s self, permit: &'s Permit) -> &'s str {
+        let named = self.tools.get(permit.scope()).or(self.others.as_ref());
+        named.map_or(permit.scope(), String::as_str)
+    }
 }
 
 /// What is particular to one minting.
@@ -91,7 +128,8 @@ impl Minting {
         cache: &mut MintCache,
         occasion: &Occasion<'_>,
     ) -> Result<Rc<Token>, CredentialError> {
-        let key = cache_key(principal, permit, &self.audience);
+        let scope = self.scopes.of(permit);
+        let key = self.cache_key(principal, permit.server(), scope);
         cache.enter(occasion.generation);
         if let Some(token) = cache.find(&key, principal.expires(), occasion.now) {
             return Ok(token);
@@ -104,7 +142,7 @@ impl Minting {
             issuer: &self.issuer,
             audience: &self.audience,
             client_id: permit.server(),
-            scope: permit.scope(),
+            scope,
             user: Party {
                 issuer: Some(principal.user().issuer()),
                 subject: principal.user().id(),
@@ -117,6 +155,23 @@ impl Minting {
         })?);
         cache.keep(key, token.clone());
         Ok(token)
+    }
+
+    /// The digest of everything a token says that differs between requests, except ids and times.
+    fn cache_key(&self, principal: &Principal, server: &str, scope: &str) -> Key {
+        let mut hash = Context::new(&SHA256);
+        hash.update(&principal.binding());
+        // Servers that share an audience share no key and no client id.
+        for part in [server, &self.audience, scope] {
+            update_framed(&mut hash, part);
+        }
+        for actor in principal.agent().prior() {
+            update_framed(&mut hash, actor.issuer.as_deref().unwrap_or_default());
+            update_framed(&mut hash, &actor.subject);
+        }
+        let mut key = Key::default();
+        key.copy_from_slice(hash.finish().as_ref());
+        key
     }
 
     pub(super) const fn public_keys(&self) -> [&SigningKey; 2] {
@@ -189,19 +244,20 @@ fn actors(principal: &Principal) -> Vec<Party<'_>> {
     .collect()
 }
 
-/// The digest of everything a token says that differs between requests, except ids and times.
-fn cache_key(principal: &Principal, permit: &Permit, audience: &str) -> Key {
-    let mut hash = Context::new(&SHA256);
-    hash.update(&principal.binding());
-    // Servers that share an audience share no key and no client id.
-    update_framed(&mut hash, permit.server());
-    update_framed(&mut hash, audience);
-    update_framed(&mut hash, permit.scope());
-    for actor in principal.agent().prior() {
-        update_framed(&mut hash, actor.issuer.as_deref().unwrap_or_default());
-        update_framed(&mut hash, &actor.subject);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_made_of_tokens_with_one_space_between_them() {
+        for good in ["a", "files:read files:write", "https://api.example/read", "!#[]~"] {
+            assert!(Scopes::is_scope(good), "{good}");
+        }
+        let long = "x".repeat(limits::SCOPE_BYTES_MAX + 1);
+        for bad in [
+            "", " ", "a ", " a", "a  b", "a\tb", "a\"b", "a\\b", "\u{e4}", "a\n", &long,
+        ] {
+            assert!(!Scopes::is_scope(bad), "{bad:?}");
+        }
     }
-    let mut key = Key::default();
-    key.copy_from_slice(hash.finish().as_ref());
-    key
 }

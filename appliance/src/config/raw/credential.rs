@@ -3,6 +3,9 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::Named;
+use crate::config::value::TimeSpan;
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Credential {
@@ -11,6 +14,10 @@ pub(in crate::config) struct Credential {
     pub(in crate::config) secret: Option<Spanned<String>>,
     pub(in crate::config) header: Option<Spanned<String>>,
     pub(in crate::config) scheme: Option<Spanned<String>>,
+    pub(in crate::config) lifetime: Option<Spanned<TimeSpan>>,
+    #[serde(default)]
+    pub(in crate::config) scopes: Named<Spanned<String>>,
+    pub(in crate::config) scopes_default: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! What a server is shown: which keys belong to which mode, and what may be sent over which connection.
 
-use portreeve_core::credential::{StaticCredential, StaticError};
+use portreeve_core::credential::{Scopes, StaticCredential, StaticError};
 use toml::Spanned;
 
-use super::Resolver;
-use crate::config::credential::{Credential, Held};
+use super::{MINT_LIFETIME_MAX, Resolver, at_most};
+use crate::config::credential::{Credential, Held, Minted};
 use crate::config::raw;
 use crate::config::raw::credential::Mode;
 use crate::config::value::HttpUrl;
@@ -23,6 +23,9 @@ impl Resolver<'_> {
         written: Option<raw::credential::Credential>,
     ) -> Credential {
         let written = written.unwrap_or_default();
+        if written.mode != Mode::Mint {
+            self.refuse_minted(&written);
+        }
         if written.mode == Mode::Static {
             return self
                 .held(server, url, written)
@@ -40,7 +43,48 @@ impl Resolver<'_> {
         }
         match written.mode {
             Mode::None => Credential::None,
-            Mode::Mint | Mode::Static => Credential::Mint,
+            Mode::Mint | Mode::Static => Credential::Mint(self.minted(written)),
+        }
+    }
+
+    fn minted(&mut self, written: raw::credential::Credential) -> Minted {
+        let scopes = written.scopes.iter();
+        for (tool, scope) in scopes {
+            self.text(tool);
+            self.scope(scope);
+        }
+        if let Some(scope) = &written.scopes_default {
+            self.scope(scope);
+        }
+        let lifetime = written.lifetime.as_ref();
+        Minted {
+            lifetime: lifetime.map(|span| at_most(span, MINT_LIFETIME_MAX, self.source, &mut self.faults)),
+            scopes: written
+                .scopes
+                .into_iter()
+                .map(|(tool, scope)| (tool.into_inner(), scope.into_inner()))
+                .collect(),
+            scopes_default: written.scopes_default.map(Spanned::into_inner),
+        }
+    }
+
+    fn scope(&mut self, written: &Spanned<String>) {
+        if !Scopes::is_scope(written.get_ref()) {
+            self.refuse(
+                written,
+                "this is not a scope",
+                "words of visible ASCII without quotes and backslashes, one space between them",
+            );
+        }
+    }
+
+    fn refuse_minted(&mut self, written: &raw::credential::Credential) {
+        let mut strays: Vec<std::ops::Range<usize>> = written.scopes.values().map(Spanned::span).collect();
+        strays.extend(written.scopes_default.as_ref().map(Spanned::span));
+        strays.extend(written.lifetime.as_ref().map(Spanned::span));
+        for stray in strays {
+            let fault = self.source.fault(stray, "only a minted token has this");
+            self.faults.push(fault.hint("say mode = \"mint\", or leave it out"));
         }
     }
 
@@ -140,8 +184,8 @@ mod tests {
 
     #[test]
     fn tokens_are_minted_unless_another_mode_is_named() {
-        assert_eq!(resolved(""), Credential::Mint);
-        assert_eq!(resolved("mode = \"mint\""), Credential::Mint);
+        assert_eq!(resolved(""), Credential::Mint(Minted::default()));
+        assert_eq!(resolved("mode = \"mint\""), Credential::Mint(Minted::default()));
         assert_eq!(resolved("mode = \"none\""), Credential::None);
     }
 
@@ -195,6 +239,15 @@ mod tests {
                 10,
                 "only `authorization`",
             ),
+            ("mode = \"none\"\nlifetime = \"30s\"", 8, "only a minted token has this"),
+            (
+                "mode = \"none\"\nscopes.read = \"a\"",
+                8,
+                "only a minted token has this",
+            ),
+            ("lifetime = \"3m\"", 7, "out of range"),
+            ("scopes.read = \"a  b\"", 7, "this is not a scope"),
+            ("scopes_default = \"\"", 7, "this is not a scope"),
             ("mode = \"magic\"", 7, "unknown value `magic`"),
             ("token = \"x\"", 7, "unknown key `token`"),
         ] {
