@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use crate::admin::revocations::Revocations;
 use crate::admin::{Admin, AdminError};
 use crate::boot::{BootError, Gate};
+use crate::broker::{Broker, Landed};
 use crate::config::{Config, Diagnostic, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
@@ -60,16 +61,23 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     snapshot.denylist = revocations.denylist();
     let (keeper, reports) = runtime.block_on(first_keys(&config))?;
     publish::set_keys(&mut snapshot, keeper.sets());
+    let (broker, landed) = Broker::start(&config).map_err(ServeError::Config)?;
     let (wants, heard) = channel_of_wants();
     let gate = Gate::start(&config, snapshot, &wants).map_err(ServeError::Boot)?;
     let mut desk = Desk {
         gate: &gate,
         revocations,
         keeper,
+        broker,
     };
     desk.warn_of_strangers(&config);
     say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));
-    let news = News { read, reports, heard };
+    let news = News {
+        read,
+        reports,
+        heard,
+        landed,
+    };
     runtime.block_on(async {
         attend(&mut desk, config, &admin, told, news).await;
         admin.settle().await;
@@ -83,6 +91,7 @@ struct News {
     read: Receiver<Result<Fresh, Unread>>,
     reports: Receiver<Report>,
     heard: Heard,
+    landed: Receiver<Landed>,
 }
 
 /// Keys of all issuers that have any to give, and a refusal where the operator insists on one that has none.
@@ -123,7 +132,9 @@ async fn attend(
                 }
             }
             Some(report) = news.reports.recv() => desk.hear(report),
-            Some(issuer) = news.heard.recv() => desk.keeper.wanted(&issuer),
+            Some(issuer) = news.heard.keys.recv() => desk.keeper.wanted(&issuer),
+            Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
+            Some(landed) = news.landed.recv() => desk.broker.land(landed),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
         }
@@ -133,6 +144,8 @@ async fn attend(
     loop {
         tokio::select! {
             () = &mut quiet => break,
+            Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
+            Some(landed) = news.landed.recv() => desk.broker.land(landed),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
         }

@@ -7,20 +7,28 @@ use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CACHE_CONTROL, HeaderMap};
 use hyper::{Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use zeroize::Zeroizing;
 
+use crate::config::credential::Party;
 use crate::tls;
 
 /// Bytes of a document: key sets and metadata.
 pub const DOCUMENT_BYTES: usize = 64 * 1024;
 /// The longest that a document may take, name lookup and TLS included.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that an answer to a form may take.
+const FORM_PATIENCE: Duration = Duration::from_secs(10);
+/// Connections to one authorization server that wait for the next form.
+const KEPT: usize = 8;
+/// How long they wait.
+const IDLE: Duration = Duration::from_secs(15);
 /// Bytes of a place.
 const PLACE_BYTES: usize = 2048;
 
@@ -97,6 +105,15 @@ pub struct Document {
     pub max_age: Option<Duration>,
 }
 
+/// What a form was answered with.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status code.
+    pub status: u16,
+    /// The body, at most [`DOCUMENT_BYTES`].
+    pub bytes: Bytes,
+}
+
 /// Why there is no document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchError {
@@ -141,16 +158,32 @@ impl Fetcher {
     /// Why the file cannot be used.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, String> {
         let tls = tls::client(ca_file)?;
+        Ok(Self::with(&tls, 0))
+    }
+
+    /// A client of an authorization server: it shows the certificate that is configured for it, if any, and keeps
+    /// connections for the next token.
+    ///
+    /// # Errors
+    /// Why a file cannot be used.
+    pub fn of(party: &Party) -> Result<Self, String> {
+        let tls = tls::client_showing(party.ca_file.as_deref(), party.identity.as_ref())?;
+        Ok(Self::with(&tls, KEPT))
+    }
+
+    fn with(tls: &rustls::ClientConfig, kept: usize) -> Self {
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(rustls::ClientConfig::clone(&tls))
+            .with_tls_config(tls.clone())
             .https_or_http()
             .enable_http1()
             .build();
-        // Minutes lie between two fetches: a connection kept that long is a stale one.
+        // Minutes lie between two documents: a connection kept that long is a stale one.
         let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(kept)
             .build(connector);
-        Ok(Self(client))
+        Self(client)
     }
 
     /// Gets the JSON document at `place`.
@@ -168,24 +201,67 @@ impl Fetcher {
             .unwrap_or(Err(FetchError::Late))
     }
 
+    /// Posts a form to `place`; whatever status comes back is an answer.
+    ///
+    /// # Errors
+    /// [`FetchError`], but never of a status.
+    pub async fn form(
+        &self,
+        place: &Place,
+        authorization: Option<&String>,
+        form: Zeroizing<String>,
+    ) -> Result<Answer, FetchError> {
+        let mut request = Request::post(place.0.clone())
+            .header("accept", "application/json")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("user-agent", "portreeve");
+        if let Some(value) = authorization {
+            request = request.header("authorization", value.as_str());
+        }
+        // Owned by the bytes, and wiped with them.
+        let request = request
+            .body(Full::new(Bytes::from_owner(Wiped(form))))
+            .map_err(|error| FetchError::Unreachable(error.to_string()))?;
+        let exchange = async {
+            let response = self.0.request(request).await.map_err(|error| unreachable(&error))?;
+            let status = response.status().as_u16();
+            let bytes = read(response.into_body()).await?;
+            Ok(Answer { status, bytes })
+        };
+        tokio::time::timeout(FORM_PATIENCE, exchange)
+            .await
+            .unwrap_or(Err(FetchError::Late))
+    }
+
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Document, FetchError> {
         let response = self.0.request(request).await.map_err(|error| unreachable(&error))?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status().as_u16()));
         }
         let max_age = max_age(response.headers());
-        let body = Limited::new(response.into_body(), DOCUMENT_BYTES).collect().await;
-        let bytes = body.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                FetchError::TooLarge
-            } else {
-                FetchError::Unreachable(error.to_string())
-            }
-        })?;
-        Ok(Document {
-            bytes: bytes.to_bytes(),
-            max_age,
-        })
+        let bytes = read(response.into_body()).await?;
+        Ok(Document { bytes, max_age })
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, FetchError> {
+    let body = Limited::new(body, DOCUMENT_BYTES).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            FetchError::TooLarge
+        } else {
+            FetchError::Unreachable(error.to_string())
+        }
+    })?;
+    Ok(body.to_bytes())
+}
+
+/// A form whose memory is wiped.
+struct Wiped(Zeroizing<String>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 

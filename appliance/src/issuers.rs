@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
+pub(crate) mod metadata;
 mod schedule;
 mod shelf;
 mod source;

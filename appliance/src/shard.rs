@@ -10,11 +10,15 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use portreeve_core::credential::GrantRefusal;
 use portreeve_core::framing::http1::HeadLimits;
-use portreeve_core::mediation::{Bench, Context, Conversation, Destination, Head, SideEffect, UpstreamFault};
+use portreeve_core::mediation::{
+    Bench, Context, Conversation, Destination, Head, SideEffect, TokenOrder, UpstreamFault,
+};
 use portreeve_core::snapshot::Snapshot;
 
 use crate::audit::Audit;
+use crate::broker::{Ask, Told};
 use crate::clock;
 use crate::config;
 use crate::io::IoError;
@@ -28,11 +32,13 @@ mod run;
 mod signal;
 mod wants;
 
-use owners::{Ask, Owners};
+use owners::Owners;
 pub use run::{Handle, Order, Plan, start};
 pub use signal::Signal;
 pub use wants::{Heard, Wants, channel_of_wants};
 
+/// How long a token of an authorization server may take: two requests, each with a deadline of its own.
+const OBTAIN: Duration = Duration::from_secs(25);
 /// How long a client may take to accept what is written to it.
 const WRITE: Duration = Duration::from_secs(30);
 
@@ -150,6 +156,17 @@ impl Shard {
         }
     }
 
+    /// Obtains a token for a server; other requests go on meanwhile.
+    pub async fn obtain(&self, order: TokenOrder) -> Told {
+        let asking = self
+            .owners
+            .ask_control(|answer| self.wants.token(Ask { order, answer }));
+        match self.timers.deadline(OBTAIN, asking).await {
+            Ok(Ok(told)) => told,
+            _ => Err(GrantRefusal::Unavailable),
+        }
+    }
+
     /// Runs one stage under the configuration in force now: what is on its way back must hold today.
     pub fn with_context<T>(&self, stage: impl FnOnce(&mut Context<'_>) -> T) -> T {
         self.under(&self.snapshot(), stage)
@@ -165,10 +182,10 @@ impl Shard {
                 SideEffect::Open(id, facts) => {
                     self.owners.open(id, facts).map_err(|_| UpstreamFault::Unusable)?;
                 }
-                SideEffect::PinVersion(id, version) => self.owners.tell(Ask::PinVersion(id, version)).await,
-                SideEffect::ExpectAnswer(id, request) => self.owners.tell(Ask::ExpectAnswer(id, request)).await,
-                SideEffect::Close(id) => self.owners.tell(Ask::Close(id)).await,
-                SideEffect::RememberTask(key, facts) => self.owners.tell(Ask::RememberTask(key, facts)).await,
+                SideEffect::PinVersion(id, version) => self.owners.tell(owners::Ask::PinVersion(id, version)).await,
+                SideEffect::ExpectAnswer(id, request) => self.owners.tell(owners::Ask::ExpectAnswer(id, request)).await,
+                SideEffect::Close(id) => self.owners.tell(owners::Ask::Close(id)).await,
+                SideEffect::RememberTask(key, facts) => self.owners.tell(owners::Ask::RememberTask(key, facts)).await,
                 SideEffect::AnswerUpstream { to, head, body } => {
                     let shard = Rc::clone(self);
                     glommio::spawn_local(async move { shard.answer_upstream(&to, head, &body).await }).detach();

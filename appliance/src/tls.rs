@@ -16,13 +16,11 @@ use crate::config::Tls;
 /// Which file cannot be used, and why.
 pub fn server(tls: Option<&Tls>) -> Result<Option<Arc<ServerConfig>>, String> {
     let Some(tls) = tls else { return Ok(None) };
-    let chain = certificates(&tls.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key)
-        .map_err(|error| format!("{}: no private key can be read: {error}", tls.key.display()))?;
+    let (chain, key) = pair(tls)?;
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| format!("{}: cannot be used with its key: {error}", tls.certificate.display()))?;
+        .map_err(|error| unusable(tls, &error))?;
     Ok(Some(Arc::new(config)))
 }
 
@@ -31,6 +29,14 @@ pub fn server(tls: Option<&Tls>) -> Result<Option<Arc<ServerConfig>>, String> {
 /// # Errors
 /// Which file cannot be used, and why.
 pub fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    client_showing(ca_file, None)
+}
+
+/// As [`client`], with a certificate of the gate's own for servers that ask for one.
+///
+/// # Errors
+/// Which file cannot be used, and why.
+pub fn client_showing(ca_file: Option<&Path>, identity: Option<&Tls>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     match ca_file {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -45,9 +51,26 @@ pub fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let Some(identity) = identity else {
+        return Ok(Arc::new(config.with_no_client_auth()));
+    };
+    let (chain, key) = pair(identity)?;
+    let config = config
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| unusable(identity, &error))?;
     Ok(Arc::new(config))
+}
+
+fn pair(tls: &Tls) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let chain = certificates(&tls.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key)
+        .map_err(|error| format!("{}: no private key can be read: {error}", tls.key.display()))?;
+    Ok((chain, key))
+}
+
+fn unusable(tls: &Tls, error: &rustls::Error) -> String {
+    format!("{}: cannot be used with its key: {error}", tls.certificate.display())
 }
 
 /// The name a server's certificate must carry.

@@ -9,19 +9,31 @@
 //!
 //! SPEC: RFC 9068 (JWT access tokens), RFC 8693 4.1 (`act`), RFC 9493 (`sub_id`), RFC 7638 (`kid`), RFC 8414, RFC 9728.
 
+mod assertion;
 mod bound;
 mod cache;
 mod claims;
 pub mod documents;
+mod fetching;
+mod grant;
 mod held;
 mod key;
 mod minter;
 
+pub use assertion::client_assertion;
 pub use bound::BoundCredential;
 pub use bound::Credentials;
 pub use bound::Means;
 pub use bound::Mode;
+pub use bound::Spent;
 pub use cache::MintCache;
+pub use fetching::Fetching;
+pub use fetching::Wanted;
+pub use grant::Asked;
+pub use grant::GrantFault;
+pub use grant::GrantRefusal;
+pub use grant::Kind;
+pub use grant::Obtained;
 pub use held::StaticCredential;
 pub use held::StaticError;
 pub use key::KeyError;

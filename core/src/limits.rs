@@ -201,6 +201,13 @@ pub const SECRET_BYTES_MAX: usize = 8_192;
 /// Minted tokens one core keeps for use again.
 pub const MINT_CACHE_ENTRIES: usize = 4_096;
 
+/// Length of an authorization server's answer, in bytes.
+pub const GRANT_BYTES_MAX: usize = 64 * 1024;
+/// How long a token is used whose issuer does not say how long it lives.
+pub const GRANT_LIFETIME_UNTOLD: Duration = Duration::from_secs(60);
+/// The longest that a token of an authorization server is used.
+pub const GRANT_LIFETIME_MAX: Duration = Duration::from_secs(60 * 60);
+
 // --- response: lists, replies ---
 
 // --- audit: records ---

@@ -8,7 +8,8 @@
 //! admit ─┬─ Reply                         refused, or one of the gate's own documents
 //!        ├─ FindSession ─┐
 //!        ├─ FindTask ────┼─ resume ─ …    the owner shard answers
-//!        ├─ TakeAnswer ──┘
+//!        ├─ TakeAnswer ──┤
+//!        ├─ Obtain ──────┘                the control plane answers
 //!        └─ Forward ── intent durable ── Conversation: head, message…, conclude
 //! ```
 //!
@@ -30,12 +31,14 @@ mod door;
 mod forward;
 mod listen;
 mod message;
+mod obtain;
 mod reply;
 mod wire;
 
 pub use admit::{NeedsAnswer, NeedsSession, NeedsTask, admit};
 pub use call::{Call, Refused, unframed};
 pub use forward::{Body, Destination, Forward, Head};
+pub use obtain::{NeedsCredential, TokenOrder};
 pub use reply::{Conversation, Ending, HeadPlan, SideEffect, UpstreamHead, Verdict};
 pub use wire::{Refusal, Reply, UpstreamFault};
 
@@ -118,6 +121,8 @@ pub enum Next {
     FindTask(NeedsTask),
     /// Ask the shard that owns the session whether this answer is awaited.
     TakeAnswer(NeedsAnswer),
+    /// Obtain a token for the server from an authorization server.
+    Obtain(Box<NeedsCredential>),
     /// Make the intent durable, then send.
     Forward(Box<Forward>),
 }

@@ -28,6 +28,20 @@ pub struct Status {
     pub listening: String,
     /// Whom it believes.
     pub issuers: Vec<IssuerStatus>,
+    /// What stands behind it.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// How a server's credentials are.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct ServerStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it is shown: `mint`, `static`, `exchange`, `id_jag`, `client_credentials` or `none`.
+    pub credential: String,
+    /// Present while no token can be had for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
 }
 
 /// How an issuer is. Times are seconds since 1970.
@@ -57,12 +71,12 @@ pub struct IssuerStatus {
     pub failing: Option<Failing>,
 }
 
-/// Since when an issuer does not answer as it must.
+/// Since when somebody does not answer as they must.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Failing {
     /// Since when.
     pub since: u64,
-    /// Fetches since then.
+    /// Requests since then.
     pub attempts: u32,
     /// What was wrong with the last one.
     pub error: String,

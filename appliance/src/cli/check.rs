@@ -111,6 +111,7 @@ fn shown(server: &Server) -> String {
     match &server.credential {
         Credential::Mint(_) => String::new(),
         Credential::Static(held) => format!("; shown secret {} in {}", held.secret, held.header),
+        Credential::Fetched(fetched) => format!("; shown tokens of {}", fetched.at.issuer.escape_debug()),
         Credential::None => "; shown no credential".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use portreeve_core::time::UnixTime;
 use super::Failure;
 use super::revoke::RunningGate;
 use crate::admin::client;
-use crate::admin::contract::{self, IssuerStatus, Status};
+use crate::admin::contract::{self, Failing, IssuerStatus, Status};
 
 /// Say how a running gate is: what is in force, and whether its issuers answer.
 #[derive(Args, Debug)]
@@ -42,7 +42,23 @@ fn written(status: &Status) -> String {
             let _ = writeln!(out, "  {line}");
         }
     }
+    for server in &status.servers {
+        let _ = writeln!(out, "\nserver {}  shown: {}", server.name, server.credential);
+        if let Some(failing) = &server.failing {
+            let _ = writeln!(out, "  {}", failure(failing, status.now));
+        }
+    }
     out
+}
+
+fn failure(failing: &Failing, now: u64) -> String {
+    format!(
+        "FAILING for {} ({} {}): {}",
+        span(now.saturating_sub(failing.since)),
+        failing.attempts,
+        if failing.attempts == 1 { "attempt" } else { "attempts" },
+        failing.error
+    )
 }
 
 fn lines(issuer: &IssuerStatus, now: u64) -> Vec<String> {
@@ -61,13 +77,7 @@ fn lines(issuer: &IssuerStatus, now: u64) -> Vec<String> {
         lines.push(format!("from {place}"));
     }
     if let Some(failing) = &issuer.failing {
-        lines.push(format!(
-            "FAILING for {} ({} {}): {}",
-            span(now.saturating_sub(failing.since)),
-            failing.attempts,
-            if failing.attempts == 1 { "attempt" } else { "attempts" },
-            failing.error
-        ));
+        lines.push(failure(failing, now));
         if let Some(until) = issuer.good_until {
             lines.push(format!("its keys stay in force until {}", UnixTime::from_secs(until)));
         }
@@ -94,7 +104,7 @@ fn span(secs: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::contract::Failing;
+    use crate::admin::contract::ServerStatus;
 
     #[test]
     fn says_what_is_wrong_with_an_issuer_and_what_remains() {
@@ -118,6 +128,15 @@ mod tests {
                     error: "https://idp.example/jwks answered 503".to_owned(),
                 }),
             }],
+            servers: vec![ServerStatus {
+                name: "jira".to_owned(),
+                credential: "exchange".to_owned(),
+                failing: Some(Failing {
+                    since: 1_790_009_999,
+                    attempts: 1,
+                    error: "https://idp.example/token did not answer".to_owned(),
+                }),
+            }],
         };
         assert_eq!(
             written(&status),
@@ -128,7 +147,10 @@ mod tests {
              \x20 from https://idp.example/jwks\n\
              \x20 FAILING for 16 min (7 attempts): https://idp.example/jwks answered 503\n\
              \x20 its keys stay in force until 2026-09-22T14:13:20.000Z\n\
-             \x20 one key is not used: it is symmetric\n"
+             \x20 one key is not used: it is symmetric\n\
+             \n\
+             server jira  shown: exchange\n\
+             \x20 FAILING for 1 s (1 attempt): https://idp.example/token did not answer\n"
         );
     }
 }

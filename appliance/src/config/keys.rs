@@ -11,7 +11,6 @@ use portreeve_core::credential::{SigningAlgorithm, SigningKey};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 
-use super::credential::Credential;
 use super::{Config, Diagnostic, MintAlgorithm, read};
 
 /// A key of the gate.
@@ -30,8 +29,8 @@ pub enum Role<'a> {
 pub fn needed(config: &Config) -> Vec<Role<'_>> {
     let embedded = config.embedded.as_ref().map(|_| Role::Embedded);
     let servers = config.servers.iter();
-    let minted = servers.filter(|server| matches!(server.credential, Credential::Mint(_)));
-    minted
+    servers
+        .filter(|server| server.has_keys())
         .map(|server| server.name.as_str())
         .flat_map(|server| [Role::Mint(server), Role::MintNext(server)])
         .chain(embedded)

@@ -15,6 +15,7 @@ use super::value::HttpUrl;
 use super::{Agent, Config, EMBEDDED, Embedded, Gate, Issuer, Mint, Server, Tls, Tool, gate_path, raw};
 
 mod credential;
+mod fetched;
 mod issuers;
 
 /// Shards beyond this are refused: a session id names its shard in one byte.

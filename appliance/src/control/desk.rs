@@ -7,6 +7,7 @@ use crate::admin::contract::{Done, Entry, Lift, Refresh, Revoke, What};
 use crate::admin::revocations::{NotAdded, Revocations};
 use crate::admin::{Answer, Order, Wanted};
 use crate::boot::Gate;
+use crate::broker::Broker;
 use crate::clock;
 use crate::config::{Config, publish};
 use crate::issuers::{Keeper, Report};
@@ -20,6 +21,7 @@ pub(super) struct Desk<'g> {
     pub(super) gate: &'g Gate,
     pub(super) revocations: Revocations,
     pub(super) keeper: Keeper,
+    pub(super) broker: Broker,
 }
 
 impl Desk<'_> {
@@ -29,7 +31,7 @@ impl Desk<'_> {
             Wanted::List => Answer::done(self.revocations.list()),
             Wanted::Revoke(wanted) => self.revoke(wanted, order.by),
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
-            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper)),
+            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker)),
             Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
         };
         // Who did not wait for the answer does not get it.
@@ -70,6 +72,7 @@ impl Desk<'_> {
             config: fresh,
             mut snapshot,
             origins,
+            grants,
         } = fresh;
         let (now, then) = (&config.gate, &fresh.gate);
         if now.listen != then.listen
@@ -90,6 +93,7 @@ impl Desk<'_> {
         // Now, and not when the files were read: keys may have been replaced since.
         publish::set_keys(&mut snapshot, self.keeper.sets());
         let generation = self.gate.publish(&fresh, snapshot, &origins);
+        self.broker.follow(grants);
         say::notice(&format!("reloaded: generation {generation} is in force"));
         *config = fresh;
         true

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::boot::{self, BootError};
+use crate::broker::{self, Grants};
 use crate::config::{self, Config, Diagnostic, IssuerKeys, keys, publish};
 use crate::shard::Origins;
 
@@ -24,6 +25,7 @@ pub(super) struct Read {
     pub(super) config: Config,
     pub(super) snapshot: Snapshot,
     pub(super) origins: Origins,
+    pub(super) grants: Grants,
 }
 
 /// What came of a reading that went well.
@@ -101,11 +103,13 @@ fn read(file: &Path, state_dir: &Path) -> Result<Fresh, Unread> {
         keys::ensure(&config).map_err(|fault| Unread::Files(vec![fault]))?;
     }
     let snapshot = publish::snapshot(&config).map_err(Unread::Files)?;
+    let grants = broker::grants(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
     Ok(Box::new(Read {
         config,
         snapshot,
         origins,
+        grants,
     }))
 }
 

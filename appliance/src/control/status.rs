@@ -1,14 +1,16 @@
 //! How the gate is, for the admin API: what is in force, and whether the issuers answer.
 
+use portreeve_core::credential::Mode;
 use portreeve_core::identity::Issuer;
 
-use crate::admin::contract::{Failing, IssuerStatus, Status};
+use crate::admin::contract::{Failing, IssuerStatus, ServerStatus, Status};
 use crate::boot::Gate;
+use crate::broker::Broker;
 use crate::clock;
 use crate::issuers::Keeper;
 
 /// How `gate` is now.
-pub(super) fn of(gate: &Gate, keeper: &Keeper) -> Status {
+pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker) -> Status {
     let snapshot = gate.snapshot();
     Status {
         now: clock::now().secs(),
@@ -20,6 +22,23 @@ pub(super) fn of(gate: &Gate, keeper: &Keeper) -> Status {
             .issuers()
             .iter()
             .map(|issuer| of_issuer(issuer, keeper))
+            .collect(),
+        servers: snapshot
+            .servers
+            .iter()
+            .map(|server| ServerStatus {
+                name: server.name.to_string(),
+                credential: snapshot
+                    .credentials
+                    .mode(&server.name)
+                    .map_or("none", Mode::name)
+                    .to_owned(),
+                failing: broker.failing(&server.name).map(|failing| Failing {
+                    since: failing.since.secs(),
+                    attempts: failing.attempts,
+                    error: failing.error.clone(),
+                }),
+            })
             .collect(),
     }
 }

@@ -170,13 +170,25 @@ impl<M: Send + 'static> Post<M> {
         shard: usize,
         question: impl FnOnce(Answer<R>) -> M,
     ) -> Result<R, MailError> {
+        self.ask_by(|answer| self.tell(shard, question(answer))).await
+    }
+
+    /// Has `deliver` take the place for an answer to somebody who is no shard, and waits for the answer, as
+    /// [`ask`](Self::ask) does.
+    ///
+    /// # Errors
+    /// What `deliver` says, else any [`MailError`].
+    pub async fn ask_by<R: Send + 'static>(
+        &self,
+        deliver: impl FnOnce(Answer<R>) -> Result<(), MailError>,
+    ) -> Result<R, MailError> {
         let ticket = self.questions.borrow_mut().open()?;
         let waiting = Waiting {
             ticket,
             questions: &self.questions,
         };
         let home: Arc<dyn Home> = Arc::clone(&self.seat.inboxes[self.seat.index]) as Arc<dyn Home>;
-        self.tell(shard, question(Answer(Some(Asker::Shard(home, ticket)))))?;
+        deliver(Answer(Some(Asker::Shard(home, ticket))))?;
         let value = poll_fn(|cx| waiting.questions.borrow_mut().poll(ticket, cx.waker())).await;
         value
             .and_then(|value| value.downcast::<R>().ok())

@@ -1,9 +1,8 @@
 //! Where an issuer's keys come from, and one fetch of them.
 //!
-//! Must never take a document that names another issuer, and never follow a URL further than from the configured issuer
-//! to its metadata to its key set.
+//! Must never follow a URL further than from the configured issuer to its metadata to its key set.
 //!
-//! SPEC: RFC 8414 3; OpenID Connect Discovery 1.0, 4.
+//! SPEC: RFC 7517 5.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,16 +10,11 @@ use std::time::Duration;
 use portreeve_core::jose::jwk::KeyFault;
 use portreeve_core::jose::jwks::{JwksError, KeySet};
 use portreeve_core::time::UnixTime;
-use serde::Deserialize;
 
+use super::metadata;
 use crate::clock;
-use crate::config::{Discovery, Issuer, IssuerKeys};
-use crate::fetch::{FetchError, Fetcher, Place};
-
-const OPENID: &str = "/.well-known/openid-configuration";
-const OAUTH: &str = "/.well-known/oauth-authorization-server";
-/// Bytes of somebody else's text in a message to the operator.
-const ECHO_BYTES: usize = 128;
+use crate::config::{Issuer, IssuerKeys};
+use crate::fetch::{FetchError, Fetcher};
 
 /// The keys of an issuer, as they were fetched.
 #[derive(Clone, Debug)]
@@ -73,15 +67,15 @@ impl Keys {
 
 /// Why no keys could be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SourceError {
+pub(crate) enum SourceError {
     /// A place, and why there is nothing from it.
     Fetch(String, FetchError),
     /// The metadata is not JSON with `issuer` and `jwks_uri`.
     Metadata(String, String),
     /// The metadata is somebody else's.
     OtherIssuer(String, String),
-    /// The `jwks_uri` of the metadata is not a place that may be asked.
-    JwksUri(String, String, &'static str),
+    /// What the metadata names is not a place that may be asked.
+    Named(String, &'static str, String, &'static str),
     /// The key set is none.
     KeySet(String, JwksError),
     /// None of its keys can be used; how many there were.
@@ -94,7 +88,7 @@ impl fmt::Display for SourceError {
             Self::Fetch(place, error) => write!(f, "{place} {error}"),
             Self::Metadata(place, reason) => write!(f, "{place} is no metadata of an issuer: {reason}"),
             Self::OtherIssuer(place, named) => write!(f, "{place} is the metadata of another issuer, {named:?}"),
-            Self::JwksUri(place, uri, fault) => write!(f, "{place} names the key set {uri:?}, which {fault}"),
+            Self::Named(place, name, uri, fault) => write!(f, "{place} names the {name} {uri:?}, which {fault}"),
             Self::KeySet(place, error) => write!(f, "{place}: {error}"),
             Self::NoKeys(place, count) => write!(f, "{place}: none of its {count} keys can be used"),
         }
@@ -102,13 +96,6 @@ impl fmt::Display for SourceError {
 }
 
 impl std::error::Error for SourceError {}
-
-/// Members of an issuer's metadata that the gate reads.
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    jwks_uri: String,
-}
 
 /// Fetches the keys of one issuer.
 #[derive(Debug)]
@@ -138,10 +125,14 @@ impl Source {
     pub(super) async fn fetch(&self) -> Result<Keys, SourceError> {
         let place = match &self.keys {
             IssuerKeys::At(place) => place.clone(),
-            IssuerKeys::Discovered(issuer, discovery) => self.discover(issuer, *discovery).await?,
+            IssuerKeys::Discovered(at, discovery) => {
+                let found = metadata::find(&self.fetcher, at, &self.issuer, *discovery).await;
+                found?.jwks_uri()?
+            }
             IssuerKeys::File(path) => return Err(SourceError::Fetch(path.display().to_string(), FetchError::Late)),
         };
-        let document = self.get(&place).await?;
+        let document = self.fetcher.document(&place).await;
+        let document = document.map_err(|error| SourceError::Fetch(place.to_string(), error))?;
         Keys::read(
             document.bytes.to_vec(),
             place.to_string(),
@@ -149,50 +140,4 @@ impl Source {
             document.max_age,
         )
     }
-
-    async fn get(&self, place: &Place) -> Result<crate::fetch::Document, SourceError> {
-        let document = self.fetcher.document(place).await;
-        document.map_err(|error| SourceError::Fetch(place.to_string(), error))
-    }
-
-    /// SPEC: RFC 8414 3.1 inserts the well-known name before the issuer's path, OpenID Connect Discovery 4 appends it.
-    async fn discover(&self, issuer: &Place, discovery: Discovery) -> Result<Place, SourceError> {
-        let (origin, path) = (issuer.origin(), issuer.path().trim_end_matches('/'));
-        let openid = format!("{origin}{path}{OPENID}");
-        let oauth = format!("{origin}{OAUTH}{path}");
-        match discovery {
-            Discovery::Openid => self.metadata(issuer, &openid).await,
-            Discovery::Oauth => self.metadata(issuer, &oauth).await,
-            Discovery::Either => match self.metadata(issuer, &openid).await {
-                // Only "there is none": an issuer that lies in one place is not asked in another.
-                Err(SourceError::Fetch(_, FetchError::Status(400..=499))) => self.metadata(issuer, &oauth).await,
-                found => found,
-            },
-        }
-    }
-
-    async fn metadata(&self, issuer: &Place, text: &str) -> Result<Place, SourceError> {
-        let place = Place::parse(text).map_err(|fault| SourceError::Metadata(text.to_owned(), fault.to_owned()))?;
-        let document = self.get(&place).await?;
-        let metadata: Metadata = serde_json::from_slice(&document.bytes)
-            .map_err(|error| SourceError::Metadata(text.to_owned(), error.to_string()))?;
-        // SPEC: RFC 8414 3.3: identical, code point by code point.
-        if metadata.issuer != self.issuer {
-            return Err(SourceError::OtherIssuer(text.to_owned(), echo(&metadata.issuer)));
-        }
-        let fault = |fault| SourceError::JwksUri(text.to_owned(), echo(&metadata.jwks_uri), fault);
-        let keys = Place::parse(&metadata.jwks_uri).map_err(fault)?;
-        if issuer.is_https() && !keys.is_https() {
-            return Err(fault("is not https"));
-        }
-        Ok(keys)
-    }
-}
-
-fn echo(text: &str) -> String {
-    let mut end = text.len().min(ECHO_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
 }

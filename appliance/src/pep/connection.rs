@@ -153,6 +153,10 @@ impl Connection {
                     let found = shard.owners.find_task(needs.key().clone()).await;
                     shard.under(&snapshot, |context| needs.resume(found, &request, context))
                 }
+                Next::Obtain(needs) => {
+                    let obtained = shard.obtain(needs.order(&request)).await;
+                    shard.under(&snapshot, |context| needs.resume(obtained, &request, context))
+                }
                 Next::TakeAnswer(needs) => {
                     let awaited = shard.owners.take_answer(needs.session(), needs.id().clone()).await;
                     shard.under(&snapshot, |context| needs.resume(awaited, &request, context))

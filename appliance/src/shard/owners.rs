@@ -12,7 +12,7 @@ use portreeve_core::time::UnixTime;
 
 use super::Order;
 use crate::clock;
-use crate::io::mailbox::Post;
+use crate::io::mailbox::{Answer, MailError, Post};
 
 /// A question to the owner of a session or task.
 #[derive(Debug)]
@@ -96,6 +96,17 @@ impl Owners {
             self.ask(id.shard(), Ask::TakeAnswer(id, request)).await,
             Some(Told::Awaited(true))
         )
+    }
+
+    /// Has `deliver` take the place for an answer of the control plane, and waits for it.
+    ///
+    /// # Errors
+    /// It was not delivered, or nobody answered.
+    pub async fn ask_control<R: Send + 'static>(
+        &self,
+        deliver: impl FnOnce(Answer<R>) -> Result<(), MailError>,
+    ) -> Result<R, MailError> {
+        self.post.ask_by(deliver).await
     }
 
     /// Opens a session; a new id is always of this shard.

@@ -1,43 +1,58 @@
-//! Keys that tokens named and the gate does not have: told to the control plane, rarely enough that no flood matters.
+//! What a shard wants of the control plane: keys that tokens named and the gate does not have, and tokens for servers.
 //!
-//! Must never wait: what cannot be told now is told when the next such token comes.
+//! Keys are told rarely enough that no flood matters. Must never wait for room: what cannot be told now is told when the
+//! next such token comes, and an order that finds no room is refused.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::broker::{self, Ask};
+use crate::io::mailbox::MailError;
 
 /// Names that wait to be read. Each shard says each at most once a second.
 const WAITING: usize = 64;
 /// How often a shard repeats a name.
 const REPEAT: Duration = Duration::from_secs(1);
 
-/// Takes the names of issuers whose keys may have been rotated.
-pub type Heard = Receiver<String>;
+/// The control plane's end.
+#[derive(Debug)]
+pub struct Heard {
+    /// Names of issuers whose keys may have been rotated.
+    pub keys: Receiver<String>,
+    /// Orders for tokens.
+    pub tokens: Receiver<Ask>,
+}
 
 /// Tells the control plane. Every shard has its own.
 #[derive(Debug)]
 pub struct Wants {
     tell: Sender<String>,
+    order: Sender<Ask>,
     told: RefCell<BTreeMap<String, Instant>>,
 }
 
 /// Where shards say what they want, and where it is heard.
 #[must_use]
 pub fn channel_of_wants() -> (Wants, Heard) {
-    let (tell, heard) = channel(WAITING);
+    let (tell, keys) = channel(WAITING);
+    let (order, tokens) = channel(broker::ORDERS);
     let wants = Wants {
         tell,
+        order,
         told: RefCell::default(),
     };
-    (wants, heard)
+    (wants, Heard { keys, tokens })
 }
 
 impl Clone for Wants {
     fn clone(&self) -> Self {
         Self {
             tell: self.tell.clone(),
+            order: self.order.clone(),
             told: RefCell::default(),
         }
     }
@@ -54,5 +69,16 @@ impl Wants {
         // INVARIANT: only configured names come here, so that this is bounded by them and by reloads.
         told.insert(issuer.clone(), now);
         let _full_or_gone = self.tell.try_send(issuer);
+    }
+
+    /// Orders a token.
+    ///
+    /// # Errors
+    /// There is no room, or nobody who listens.
+    pub fn token(&self, ask: Ask) -> Result<(), MailError> {
+        self.order.try_send(ask).map_err(|error| match error {
+            TrySendError::Full(_) => MailError::Full,
+            TrySendError::Closed(_) => MailError::Gone,
+        })
     }
 }

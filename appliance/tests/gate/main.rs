@@ -3,6 +3,7 @@
 
 mod credentials;
 mod evidence;
+mod exchange;
 mod hazards;
 mod issuers;
 mod kit;

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use super::cache::MintCache;
 use super::documents;
+use super::fetching::{Fetching, Found, Wanted};
 use super::held::StaticCredential;
+use super::key::SigningKey;
 use super::minter::{CredentialError, Minting, Occasion, Token};
 use crate::identity::Principal;
 use crate::policy::Permit;
@@ -24,6 +26,12 @@ pub enum Mode {
     Mint,
     /// With a secret that the operator gave the gate: the server sees neither user nor agent.
     Static,
+    /// With a token that an authorization server exchanged the caller's for (RFC 8693).
+    Exchange,
+    /// With a token that the server's own authorization server gave for an assertion of the caller's (ID-JAG).
+    IdJag,
+    /// With a token of the gate's own: the server sees neither user nor agent.
+    ClientCredentials,
     /// With nothing.
     None,
 }
@@ -35,6 +43,9 @@ impl Mode {
         match self {
             Self::Mint => "mint",
             Self::Static => "static",
+            Self::Exchange => "exchange",
+            Self::IdJag => "id_jag",
+            Self::ClientCredentials => "client_credentials",
             Self::None => "none",
         }
     }
@@ -47,6 +58,8 @@ pub enum Means {
     Mint(Box<Minting>),
     /// This secret.
     Static(Arc<StaticCredential>),
+    /// Tokens of an authorization server.
+    Fetched(Box<Fetching>),
     /// Nothing.
     None,
 }
@@ -56,13 +69,15 @@ impl Means {
         match self {
             Self::Mint(_) => Mode::Mint,
             Self::Static(_) => Mode::Static,
+            Self::Fetched(fetching) => fetching.mode,
             Self::None => Mode::None,
         }
     }
 
-    fn minting(&self) -> Option<&Minting> {
+    fn public_keys(&self) -> Option<[&SigningKey; 2]> {
         match self {
-            Self::Mint(minting) => Some(minting),
+            Self::Mint(minting) => Some(minting.public_keys()),
+            Self::Fetched(fetching) => Some(fetching.public_keys()),
             Self::Static(_) | Self::None => None,
         }
     }
@@ -88,7 +103,7 @@ impl Credentials {
         self.servers.get(server).map(Means::mode)
     }
 
-    /// Spends `permit` on a credential for its server.
+    /// Spends `permit` on a credential for its server, or on the wish for one.
     ///
     /// # Errors
     /// [`CredentialError`]; the permit is spent all the same.
@@ -98,32 +113,34 @@ impl Credentials {
         principal: &Principal,
         cache: &mut MintCache,
         occasion: &Occasion<'_>,
-    ) -> Result<BoundCredential, CredentialError> {
+    ) -> Result<Spent, CredentialError> {
         let means = self.servers.get(permit.server());
         let shown = match means.ok_or(CredentialError::UnknownServer)? {
-            Means::Mint(minting) => Shown::Token(minting.token(&permit, principal, cache, occasion)?),
+            Means::Mint(minting) => Shown::Token(minting.token(&permit, principal, cache, occasion)?, Mode::Mint),
             Means::Static(credential) => Shown::Static(Arc::clone(credential)),
+            Means::Fetched(fetching) => match fetching.find(&permit, principal, cache, occasion) {
+                Found::Token(token) => Shown::Token(token, fetching.mode),
+                Found::Wanted(key, scope) => {
+                    let until = fetching.until(principal);
+                    return Ok(Spent::Wanted(Wanted::new(permit, fetching.mode, key, scope, until)));
+                }
+            },
             Means::None => Shown::Nothing,
         };
-        Ok(BoundCredential { shown, permit })
+        Ok(Spent::Ready(BoundCredential { shown, permit }))
     }
 
     /// The public keys of all servers, as a JWK set.
     #[must_use]
     pub fn jwks_document(&self) -> Vec<u8> {
-        documents::jwks(
-            self.servers
-                .values()
-                .filter_map(Means::minting)
-                .flat_map(Minting::public_keys),
-        )
+        documents::jwks(self.servers.values().filter_map(Means::public_keys).flatten())
     }
 
     /// The public keys of one server, as a JWK set: who verifies by it takes no token that another server's key signed.
     #[must_use]
     pub fn jwks_document_of(&self, server: &str) -> Option<Vec<u8>> {
-        let minting = self.servers.get(server)?.minting()?;
-        Some(documents::jwks(minting.public_keys()))
+        let keys = self.servers.get(server)?.public_keys()?;
+        Some(documents::jwks(keys))
     }
 
     /// The metadata of this issuer (RFC 8414).
@@ -133,9 +150,19 @@ impl Credentials {
     }
 }
 
+/// What a permit was spent on.
+#[derive(Debug)]
+#[must_use = "a permit was spent on this"]
+pub enum Spent {
+    /// A credential.
+    Ready(BoundCredential),
+    /// A token that has to be obtained first.
+    Wanted(Wanted),
+}
+
 /// A credential for one server, together with the permit that was spent on it.
 ///
-/// INVARIANT: not cloneable, and built only by [`Credentials::spend`], which consumes the permit.
+/// INVARIANT: not cloneable, and built only by [`Credentials::spend`] and [`Wanted::redeem`], which consume the permit.
 #[must_use = "a permit was spent on this"]
 pub struct BoundCredential {
     shown: Shown,
@@ -143,7 +170,7 @@ pub struct BoundCredential {
 }
 
 enum Shown {
-    Token(Rc<Token>),
+    Token(Rc<Token>, Mode),
     Static(Arc<StaticCredential>),
     Nothing,
 }
@@ -158,11 +185,18 @@ impl fmt::Debug for BoundCredential {
 }
 
 impl BoundCredential {
+    pub(super) const fn of_token(token: Rc<Token>, mode: Mode, permit: Permit) -> Self {
+        Self {
+            shown: Shown::Token(token, mode),
+            permit,
+        }
+    }
+
     /// Name and value of the header for the server, if it is shown anything.
     #[must_use]
     pub fn header(&self) -> Option<(&str, &[u8])> {
         match &self.shown {
-            Shown::Token(token) => Some(("authorization", &token.header_value)),
+            Shown::Token(token, _) => Some(("authorization", &token.header_value)),
             Shown::Static(credential) => Some((credential.header(), credential.value())),
             Shown::Nothing => None,
         }
@@ -172,19 +206,19 @@ impl BoundCredential {
     #[must_use]
     pub const fn mode(&self) -> Mode {
         match &self.shown {
-            Shown::Token(_) => Mode::Mint,
+            Shown::Token(_, mode) => *mode,
             Shown::Static(_) => Mode::Static,
             Shown::Nothing => Mode::None,
         }
     }
 
-    /// The `jti` of a minted token, for the audit.
+    /// The `jti` of a token, if it is known, for the audit.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.token().map(|token| token.id.as_str())
+        self.token().map(|token| token.id.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// The scope of a minted token.
+    /// The scope of a token.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.token().map(|token| token.scope.as_str())
@@ -205,7 +239,7 @@ impl BoundCredential {
 
     fn token(&self) -> Option<&Token> {
         match &self.shown {
-            Shown::Token(token) => Some(token),
+            Shown::Token(token, _) => Some(token),
             Shown::Static(_) | Shown::Nothing => None,
         }
     }

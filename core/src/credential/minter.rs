@@ -100,7 +100,7 @@ impl Scopes {
         text.len() <= limits::SCOPE_BYTES_MAX && text.split(' ').all(is_token)
     }
 
-    fn of<'s>(&'s self, permit: &'s Permit) -> &'s str {
+    pub(super) fn of<'s>(&'s self, permit: &'s Permit) -> &'s str {
         let named = self.tools.get(permit.scope()).or(self.others.as_ref());
         named.map_or(permit.scope(), String::as_str)
     }
@@ -207,7 +207,7 @@ pub(super) struct Token {
     /// The `jti`.
     pub(super) id: String,
     pub(super) scope: String,
-    issued: UnixTime,
+    pub(super) issued: UnixTime,
     pub(super) expires: UnixTime,
 }
 

@@ -11,19 +11,23 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::admit::{Admitted, micros};
+use super::call::Call;
 use super::decide::carries;
+use super::obtain::NeedsCredential;
 use super::reply::{Conversation, Expect, Sent};
 use super::{Context, Next, Refusal, Request};
 use crate::audit::Intent;
-use crate::credential::{BoundCredential, Occasion};
+use crate::credential::{BoundCredential, Occasion, Spent};
 use crate::framing::FrameError;
 use crate::framing::http1::{BodyLength, Known, Method};
 use crate::framing::write::{self, HeadWriter};
+use crate::identity::Principal;
 use crate::json::{self, write::Edit};
-use crate::mcp::{self, Era, Kind, Message, Operation, Version};
+use crate::mcp::{self, Era, Kind, Message, Operation, OwnedId, Version};
 use crate::policy::Permit;
-use crate::session::SessionFacts;
+use crate::session::{SessionFacts, SessionId};
 use crate::snapshot::Server;
+use crate::task::{TaskFacts, TaskKey};
 
 /// What goes upstream as the body.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,6 +87,7 @@ pub(super) struct Plan {
 }
 
 /// What the headers of a message say about it, in the form that its body has.
+#[derive(Debug)]
 struct Outgoing {
     version: Option<Version>,
     /// `Mcp-Method` and `Mcp-Name`; only the modern era has them.
@@ -175,7 +180,19 @@ pub struct Forward {
     pub conversation: Conversation,
 }
 
-/// Spends the permit on a credential and writes the request.
+/// Everything but the credential that a request needs.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) call: Call,
+    principal: Rc<Principal>,
+    session: Option<(SessionId, SessionFacts)>,
+    tasks: Vec<(TaskKey, TaskFacts)>,
+    expect: Expect,
+    outgoing: Option<Outgoing>,
+    body: Body,
+}
+
+/// Spends the permit on a credential and writes the request, or has the credential obtained first.
 pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, context: &mut Context<'_>) -> Next {
     let Admitted {
         mut call,
@@ -183,10 +200,6 @@ pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, conte
         session,
         tasks,
     } = admitted;
-    let snapshot = context.snapshot;
-    let Some(server) = call.server().and_then(|name| snapshot.server(name)) else {
-        return call.refuse(&Refusal::Path, context);
-    };
     // What cannot be decoded has been refused as a header; if not, the bytes themselves are looked at.
     let mut values = forwarded_headers(request).map(|(_, value)| mcp::decode_header(value).unwrap_or(value.into()));
     if values.any(|value| credentials(request).any(|secret| carries(&value, secret))) {
@@ -196,57 +209,84 @@ pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, conte
     let entropy = context.random();
     let occasion = Occasion {
         transaction: call.id(),
-        generation: snapshot.generation,
+        generation: context.snapshot.generation,
         now: context.now,
         entropy,
     };
-    let minted = snapshot
+    let spent = context
+        .snapshot
         .credentials
         .spend(plan.permit, &principal, &mut context.bench.minted, &occasion);
     call.split.credential_us = micros((context.ticks)().saturating_sub(begun));
-    let Ok(credential) = minted else {
-        return call.refuse(
-            &Refusal::Internal {
-                id: plan.expect.id().cloned(),
-            },
-            context,
-        );
-    };
-    let length = match &plan.body {
-        Body::AsReceived => request.body.len(),
-        Body::Rewritten(body) => body.len(),
-    };
-    let facts = session.as_ref().map(|(_, facts)| facts);
-    let address = Address {
-        server,
-        credential: &credential,
-        session: facts,
-    };
-    let Ok(head) = address.head(request, plan.outgoing.as_ref(), length) else {
-        return call.refuse(
-            &Refusal::Internal {
-                id: plan.expect.id().cloned(),
-            },
-            context,
-        );
-    };
-    let intent = call.intent(&credential, context);
-    let sent = Sent {
+    let prepared = Prepared {
         call,
         principal,
         session,
-        expect: plan.expect,
         tasks: tasks.into_iter().filter_map(|(key, own)| Some((key, own?))).collect(),
-        credential: Rc::new(credential),
-    };
-    let conversation = Conversation::new(sent, context);
-    Next::Forward(Box::new(Forward {
-        to: Destination::of(server),
-        intent,
-        head,
+        expect: plan.expect,
+        outgoing: plan.outgoing,
         body: plan.body,
-        conversation,
-    }))
+    };
+    match spent {
+        Ok(Spent::Ready(credential)) => prepared.forward(credential, request, context),
+        Ok(Spent::Wanted(wanted)) => Next::Obtain(Box::new(NeedsCredential::new(wanted, prepared, begun))),
+        Err(_) => prepared.fail(context),
+    }
+}
+
+impl Prepared {
+    /// The id of the request, if it has one.
+    pub(super) fn id(&self) -> Option<OwnedId> {
+        self.expect.id().cloned()
+    }
+
+    /// Who calls, for whom.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Writes the request.
+    pub(super) fn forward(self, credential: BoundCredential, request: &Request<'_>, context: &mut Context<'_>) -> Next {
+        let snapshot = context.snapshot;
+        let Some(server) = self.call.server().and_then(|name| snapshot.server(name)) else {
+            return self.fail(context);
+        };
+        let length = match &self.body {
+            Body::AsReceived => request.body.len(),
+            Body::Rewritten(body) => body.len(),
+        };
+        let facts = self.session.as_ref().map(|(_, facts)| facts);
+        let address = Address {
+            server,
+            credential: &credential,
+            session: facts,
+        };
+        let Ok(head) = address.head(request, self.outgoing.as_ref(), length) else {
+            return self.fail(context);
+        };
+        let intent = self.call.intent(&credential, context);
+        let sent = Sent {
+            call: self.call,
+            principal: self.principal,
+            session: self.session,
+            expect: self.expect,
+            tasks: self.tasks,
+            credential: Rc::new(credential),
+        };
+        let conversation = Conversation::new(sent, context);
+        Next::Forward(Box::new(Forward {
+            to: Destination::of(server),
+            intent,
+            head,
+            body: self.body,
+            conversation,
+        }))
+    }
+
+    pub(super) fn fail(self, context: &Context<'_>) -> Next {
+        let id = self.id();
+        self.call.refuse(&Refusal::Internal { id }, context)
+    }
 }
 
 /// The credentials a request presents, as they stand in its headers.

@@ -6,6 +6,7 @@
 //! SPEC: MCP 2026-07-28 basic/transports/streamable-http (statuses), basic/authorization (challenges), RFC 6750 3,
 //! RFC 9728 5.1.
 
+use crate::credential::GrantRefusal;
 use crate::identity::{Fault, IdentityError, Side};
 use crate::json::write::ObjectWriter;
 use crate::mcp::{self, McpError, OwnedId, Version, code};
@@ -135,6 +136,13 @@ pub enum Refusal {
         /// The request's id.
         id: Option<OwnedId>,
     },
+    /// The authorization server gave no token for the server behind the gate.
+    Credential {
+        /// The request's id.
+        id: Option<OwnedId>,
+        /// What that means.
+        refusal: GrantRefusal,
+    },
     /// The gate itself failed.
     Internal {
         /// The request's id.
@@ -227,6 +235,7 @@ impl Refusal {
             Self::Unknown { .. } => "method_unknown",
             Self::Busy { .. } => "busy",
             Self::Audit { .. } => "audit",
+            Self::Credential { refusal, .. } => refusal.name(),
             Self::Internal { .. } => "internal",
             Self::Upstream { fault, .. } => fault.name(),
         }
@@ -286,6 +295,7 @@ impl Refusal {
                 "the call cannot be recorded, so it is refused",
                 None,
             ),
+            Self::Credential { id, refusal } => no_credential(id.as_ref(), *refusal),
             Self::Internal { id } => Reply::error(500, id.as_ref(), code::INTERNAL_ERROR, "internal error", None),
             Self::Upstream { id, fault } => {
                 Reply::error(fault.status(), id.as_ref(), code::INTERNAL_ERROR, fault.message(), None)
@@ -314,6 +324,27 @@ fn challenge(error: &IdentityError, metadata: &str) -> Reply {
         None,
     )
     .with("www-authenticate", value)
+}
+
+/// What the caller can do something about is told at HTTP 200 (docs/decisions/0002); an outage is 503.
+fn no_credential(id: Option<&OwnedId>, refusal: GrantRefusal) -> Reply {
+    let message = match refusal {
+        GrantRefusal::Stale => "the identity provider no longer takes these tokens; get new ones",
+        GrantRefusal::StepUp => "the identity provider asks the user to log in again",
+        GrantRefusal::Forbidden => "the identity provider gives no token for this server and tool",
+        GrantRefusal::Client | GrantRefusal::Unavailable => {
+            let message = "no credential for the server can be had at the moment; the call was not sent";
+            return Reply::error(503, id, code::INTERNAL_ERROR, message, None).with("retry-after", "5");
+        }
+    };
+    let mut data = Vec::with_capacity(48);
+    let mut object = ObjectWriter::new(&mut data);
+    object.string("reason", refusal.name());
+    object.finish();
+    if id.is_none() {
+        return Reply::empty(202);
+    }
+    Reply::error(200, id, code::DENIED, message, Some(&data))
 }
 
 /// HTTP 200: any other status ends the session of two official clients (docs/decisions/0002).

@@ -1,6 +1,6 @@
 //! What a server is shown: which keys belong to which mode, and what may be sent over which connection.
 
-use portreeve_core::credential::{Scopes, StaticCredential, StaticError};
+use portreeve_core::credential::{self, Scopes, StaticCredential, StaticError};
 use toml::Spanned;
 
 use super::{MINT_LIFETIME_MAX, Resolver, at_most};
@@ -23,14 +23,37 @@ impl Resolver<'_> {
         written: Option<raw::credential::Credential>,
     ) -> Credential {
         let written = written.unwrap_or_default();
-        if written.mode != Mode::Mint {
+        let mode = match written.mode {
+            Mode::Exchange => Some(credential::Mode::Exchange),
+            Mode::IdJag => Some(credential::Mode::IdJag),
+            Mode::ClientCredentials => Some(credential::Mode::ClientCredentials),
+            Mode::Mint | Mode::Static | Mode::None => None,
+        };
+        if mode.is_none() {
+            self.refuse_fetched(&written);
+        }
+        if mode.is_none() && written.mode != Mode::Mint {
             self.refuse_minted(&written);
+        }
+        if let Some(mode) = mode {
+            self.refuse_held(&written);
+            return self
+                .fetched(server, mode, written)
+                .map_or(Credential::None, |fetched| Credential::Fetched(Box::new(fetched)));
         }
         if written.mode == Mode::Static {
             return self
                 .held(server, url, written)
                 .map_or(Credential::None, Credential::Static);
         }
+        self.refuse_held(&written);
+        match written.mode {
+            Mode::None => Credential::None,
+            _ => Credential::Mint(self.minted(written)),
+        }
+    }
+
+    fn refuse_held(&mut self, written: &raw::credential::Credential) {
         for stray in [&written.secret, &written.header, &written.scheme]
             .into_iter()
             .flatten()
@@ -40,10 +63,6 @@ impl Resolver<'_> {
                 "only a static credential has this",
                 "say mode = \"static\", or leave it out",
             );
-        }
-        match written.mode {
-            Mode::None => Credential::None,
-            Mode::Mint | Mode::Static => Credential::Mint(self.minted(written)),
         }
     }
 

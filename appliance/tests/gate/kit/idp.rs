@@ -18,7 +18,7 @@ pub(crate) const JWKS: &str = "/keys";
 pub(crate) struct Idp {
     pub(crate) address: SocketAddr,
     answers: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(String, String)>>>,
     gone: Arc<AtomicBool>,
 }
 
@@ -64,7 +64,15 @@ impl Idp {
 
     /// Every path that was asked for.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        let asked = self.asked.lock().unwrap();
+        asked.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Every request for `path`, head and body.
+    pub(crate) fn requests(&self, path: &str) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        let requests = asked.iter().filter(|(asked, _)| asked == path);
+        requests.map(|(_, request)| request.clone()).collect()
     }
 
     /// How often its keys were asked for.
@@ -82,7 +90,7 @@ impl Idp {
 }
 
 /// Answers one request and hangs up.
-fn answer(mut stream: TcpStream, answers: &Mutex<BTreeMap<String, Vec<u8>>>, asked: &Mutex<Vec<String>>) {
+fn answer(mut stream: TcpStream, answers: &Mutex<BTreeMap<String, Vec<u8>>>, asked: &Mutex<Vec<(String, String)>>) {
     let mut buffer = Vec::new();
     while complete(&buffer).is_none() {
         let mut chunk = [0; 4096];
@@ -93,7 +101,7 @@ fn answer(mut stream: TcpStream, answers: &Mutex<BTreeMap<String, Vec<u8>>>, ask
     }
     let text = String::from_utf8(buffer).unwrap();
     let path = text.split(' ').nth(1).unwrap().to_owned();
-    asked.lock().unwrap().push(path.clone());
+    asked.lock().unwrap().push((path.clone(), text));
     let response = answers.lock().unwrap().get(&path).cloned();
     let response = response.unwrap_or_else(|| b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec());
     if response.is_empty() {
