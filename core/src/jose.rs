@@ -5,12 +5,13 @@
 //! says: a key carries its one algorithm, an issuer lists the ones it uses, and a token can only agree.
 //!
 //! Not supported on purpose: symmetric algorithms, `none`, JWE, JSON serialisations, unencoded and detached payloads,
-//! and every header parameter that points at a key (`jku`, `x5u`, `x5c`, `jwk`).
+//! and every header parameter that points at a key (`jku`, `x5u`, `x5c`; `jwk` only where it is the point, in [`proof`]).
 
 pub mod base64url;
 pub mod jwk;
 pub mod jwks;
 pub mod jws;
+pub mod proof;
 
 mod algorithm;
 

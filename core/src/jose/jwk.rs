@@ -10,7 +10,9 @@ use ring::signature;
 
 use super::Algorithm;
 use super::base64url;
+use crate::json;
 use crate::json::Object;
+use crate::json::Scratch;
 use crate::json::write::ObjectWriter;
 use crate::limits::RSA_EXPONENT_MIN;
 use crate::limits::RSA_MODULUS_BYTES_MAX;
@@ -114,6 +116,17 @@ impl PublicKey {
             modulus: modulus.into(),
             exponent: exponent.into(),
         }))
+    }
+
+    /// Reads a document that is one JWK and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFault`]; `Shape` also if it is not strict JSON.
+    pub fn parse(document: &[u8]) -> Result<Self, KeyFault> {
+        let mut scratch = Scratch::new();
+        let document = json::parse(document, &mut scratch, &json::Limits::TOKEN).map_err(|_| KeyFault::Shape)?;
+        Self::from_jwk(document.root().as_object().ok_or(KeyFault::Shape)?)
     }
 
     /// Reads the key members of a JWK; `alg`, `use` and `kid` are the caller's.

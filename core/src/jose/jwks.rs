@@ -170,7 +170,7 @@ impl Key {
 
 /// SPEC: RFC 7517 4.2 and 4.3: a key declared for something else is not for signatures. SPIFFE Trust Domain and Bundle
 /// 4.2.2 has a use of its own for the keys of JWT-SVIDs.
-fn refuse_other_uses(jwk: Object<'_>) -> Result<(), KeyFault> {
+pub(super) fn refuse_other_uses(jwk: Object<'_>) -> Result<(), KeyFault> {
     let signs = |used: Value<'_>| matches!(used.as_str(), Some("sig" | "jwt-svid"));
     if jwk.get("use").is_some_and(|used| !signs(used)) {
         return Err(KeyFault::Use);
