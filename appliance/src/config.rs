@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use diagnostic::Diagnostic;
 pub use limits::Limits;
 pub use profile::Profile;
-pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm};
+pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm, RequireBinding};
 
 use portreeve_core::identity::{ClaimNames, Dialect};
 
@@ -62,6 +62,8 @@ pub struct Config {
     pub mint: Mint,
     /// Where the key of the sealed store is kept.
     pub secrets: KeySource,
+    /// What is asked of proofs of possession.
+    pub proofs: Proofs,
 }
 
 impl Config {
@@ -70,6 +72,13 @@ impl Config {
     pub fn secret_store(&self) -> Store {
         Store::new(&self.gate.state_dir, self.secrets)
     }
+}
+
+/// What is asked of proofs of possession.
+#[derive(Clone, Copy, Debug)]
+pub struct Proofs {
+    /// Whether a proof needs a nonce of this gate.
+    pub require_nonce: bool,
 }
 
 /// How the gate is reached and where it keeps things.
@@ -185,6 +194,8 @@ pub struct Agent {
     pub clients: BTreeMap<String, String>,
     /// Whether it may act.
     pub state: AgentState,
+    /// How firmly its requests must be bound to it.
+    pub require_binding: RequireBinding,
 }
 
 /// A server behind the gate.

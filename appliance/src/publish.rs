@@ -29,10 +29,11 @@ impl Published {
     }
 
     /// Replaces the configuration in force; it is given the next generation, which is returned. What is shut off stays
-    /// shut off.
+    /// shut off, and nonces that were given out still count.
     pub fn publish(&self, mut snapshot: Snapshot) -> u64 {
         self.replace(|latest, generation| {
             snapshot.denylist = Arc::clone(&latest.denylist);
+            snapshot.proofs.nonces = Arc::clone(&latest.proofs.nonces);
             // A trust that another snapshot shares is not a new one, and keeps its number.
             if let Some(trust) = Arc::get_mut(&mut snapshot.trust) {
                 trust.generation = generation;

@@ -2,14 +2,14 @@
 //!
 //! Owns the way from two header values to a [`Principal`]: the agent's token and the user's assertion are each verified
 //! alone, in a fixed order of steps, and then the link between the two is established. Follows RFC 7519, RFC 8725,
-//! RFC 9068 and RFC 8693. A `Principal` has no other constructor.
+//! RFC 9068, RFC 8693 and RFC 9449. A `Principal` has no other constructor.
 //!
 //! Must never fetch a key, follow a header into one, or remember a token: the caches hold digests and what was proved.
 //!
 //! | step | what | audit reason |
 //! |---|---|---|
-//! | 1 | one `Authorization`, at most one user assertion | `hdr_none`, `hdr_dup` |
-//! | 2 | scheme, length, alphabet, three segments | `hdr_form` |
+//! | 1 | one `Authorization`, at most one user assertion and proof | `hdr_none`, `hdr_dup` |
+//! | 2 | scheme, length, alphabet, three segments; a proof with the `DPoP` scheme and with no other | `hdr_form`, `pop` |
 //! | 3 | caches by the SHA-256 of the exact bytes | `tok_neg` |
 //! | 4 | the JOSE header | `jose_hdr` |
 //! | 5 | the claims are strict JSON, and their issuer is known for this role | `claims`, `iss_unknown` |
@@ -17,20 +17,25 @@
 //! | 7 | the signature | `sig` |
 //! | 8 | the shape of every claim that is used | `claims` |
 //! | 9 | registration | `agent_unknown`, `revoked` |
-//! | 10 | sender constraint: tokens bound to a key are refused until proofs of possession are supported | `pop` |
+//! | 10 | sender constraint (RFC 9449): `cnf`, the DPoP proof of this request, what the agent's registration asks for; that the proof is not used twice, the owner of its key says afterwards ([`ReplayWindow`]) | `pop` |
 //! | 11 | the link between agent and user | `link` |
 //! | 12 | the [`Denylist`], which no cache stands before | `revoked` |
 
 mod authenticator;
+mod binding;
 mod cache;
 mod claims;
 mod denylist;
 mod error;
 mod examine;
+mod htu;
 mod issuer;
 mod link;
+mod nonce;
 mod presented;
 mod principal;
+mod proof;
+mod replay;
 mod token;
 mod trust;
 
@@ -38,6 +43,9 @@ mod trust;
 mod tests;
 
 pub use self::authenticator::Authenticator;
+pub use self::authenticator::Identified;
+pub use self::binding::Binding;
+pub use self::binding::RequireBinding;
 pub use self::denylist::Denylist;
 pub use self::denylist::DenylistFull;
 pub use self::denylist::Revocation;
@@ -54,12 +62,20 @@ pub use self::issuer::Issuer;
 pub use self::issuer::Marked;
 pub use self::issuer::Roles;
 pub use self::link::Link;
+pub use self::nonce::Nonces;
 pub use self::presented::Presented;
+pub use self::presented::Scheme;
 pub use self::principal::Actor;
 pub use self::principal::Agent;
 pub use self::principal::AuthFacts;
 pub use self::principal::Principal;
 pub use self::principal::User;
+pub use self::proof::Proof;
+pub use self::proof::ProofFault;
+pub use self::proof::Terms;
+pub use self::replay::ProofId;
+pub use self::replay::ReplayWindow;
+pub use self::replay::Spent;
 pub use self::trust::AgentClient;
 pub use self::trust::AgentState;
 pub use self::trust::RegisteredAgent;

@@ -136,6 +136,32 @@ pub const IDENTITY_CACHE_TTL: Duration = Duration::from_secs(5 * 60);
 /// Time for which a refused token is refused without verifying it again.
 pub const IDENTITY_REFUSED_TTL: Duration = Duration::from_secs(60);
 
+// --- proofs of possession: DPoP ---
+
+/// Length of a DPoP proof as it is presented, in bytes.
+pub const PROOF_BYTES_MAX: usize = 4096;
+
+/// Length of the identifier or the nonce of a proof, in bytes.
+pub const PROOF_ID_BYTES_MAX: usize = 255;
+
+/// Length of the URI in a proof, in bytes.
+pub const PROOF_URI_BYTES_MAX: usize = 2048;
+
+/// How far the time of a proof may be from ours, in either direction.
+pub const PROOF_TOLERANCE: Duration = Duration::from_secs(60);
+
+/// How long one nonce is given out; it is accepted for as long again.
+pub const PROOF_NONCE_PERIOD: Duration = Duration::from_secs(120);
+
+/// Proofs that one shard remembers. At 28 bytes each, and 32 for each key, at most 32 MiB.
+pub const PROOFS_PER_SHARD: usize = 1 << 19;
+
+/// Time that proofs are counted and forgotten by, in seconds of their own time.
+pub const PROOF_SLICE_SECS: u64 = 10;
+
+/// Proofs of one key within one such slice: about 800 a second.
+pub const PROOFS_PER_KEY_AND_SLICE: u32 = 1 << 13;
+
 // --- mcp: names, cursors, sessions ---
 // --- mcp: names, cursors ---
 

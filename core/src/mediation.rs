@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! admit ─┬─ Reply                         refused, or one of the gate's own documents
-//!        ├─ FindSession ─┐
+//!        ├─ SpendProof ──┐
+//!        ├─ FindSession ─┤
 //!        ├─ FindTask ────┼─ resume ─ …    the owner shard answers
 //!        ├─ TakeAnswer ──┤
 //!        ├─ Obtain ──────┘                the control plane answers
@@ -35,7 +36,7 @@ mod obtain;
 mod reply;
 mod wire;
 
-pub use admit::{NeedsAnswer, NeedsSession, NeedsTask, admit};
+pub use admit::{NeedsAnswer, NeedsProof, NeedsSession, NeedsTask, admit};
 pub use call::{Call, Refused, unframed};
 pub use forward::{Body, Destination, Forward, Head};
 pub use obtain::{NeedsCredential, TokenOrder};
@@ -115,6 +116,8 @@ impl core::fmt::Debug for Bench {
 pub enum Next {
     /// Answer; nothing goes upstream.
     Reply(Box<Refused>),
+    /// Ask the shard that owns the proof's key whether the proof was used before.
+    SpendProof(NeedsProof),
     /// Ask the shard that owns the session.
     FindSession(NeedsSession),
     /// Ask the shard that owns the task.

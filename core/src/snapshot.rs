@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::credential::Credentials;
-use crate::identity::{Denylist, Principal, Trust};
+use crate::identity::{Denylist, Nonces, Principal, Trust};
 use crate::policy::{Catalog, PolicySet};
 
 /// A published configuration.
@@ -29,6 +29,17 @@ pub struct Snapshot {
     pub servers: Arc<[Server]>,
     /// How the gate is reached.
     pub front: Front,
+    /// What is asked of proofs of possession.
+    pub proofs: Proofs,
+}
+
+/// What is asked of proofs of possession.
+#[derive(Clone, Debug)]
+pub struct Proofs {
+    /// Whether a proof needs a nonce of this gate.
+    pub require_nonce: bool,
+    /// The nonces; they stay when everything else is published anew.
+    pub nonces: Arc<Nonces>,
 }
 
 impl Snapshot {

@@ -7,9 +7,12 @@ use portreeve_core::identity::Authenticator;
 use portreeve_core::identity::ClaimNames;
 use portreeve_core::identity::Dialect;
 use portreeve_core::identity::Issuer;
+use portreeve_core::identity::Nonces;
 use portreeve_core::identity::Presented;
 use portreeve_core::identity::RegisteredAgent;
+use portreeve_core::identity::RequireBinding;
 use portreeve_core::identity::Roles;
+use portreeve_core::identity::Terms;
 use portreeve_core::identity::Trust;
 use portreeve_core::jose::Algorithm;
 use portreeve_core::jose::jwks::KeySet;
@@ -54,16 +57,26 @@ fn two_cached_identities_allocate_nothing() {
         state: AgentState::Active,
         servers: None,
         clients: Vec::new(),
+        require_binding: RequireBinding::None,
     };
     let trust = Trust::new(1, vec![issuer], vec![agent]).unwrap();
     let (agent, user) = (corpus.valid(Side::Agent), corpus.valid(Side::User));
     let now = UnixTime::from_secs(NOW_SECS);
     let mut authenticator = Authenticator::new(64);
     let mut scratch = Scratch::new();
+    let nonces = Nonces::new([1; 32], now);
+    let terms = Terms {
+        trust: &trust,
+        nonces: &nonces,
+        require_nonce: true,
+        method: "POST",
+        origin: "https://gate.example",
+        path: "/ledger/mcp",
+    };
     let mut identify = || {
         let presented = Presented::from_values(Some(&agent), Some(&user)).unwrap();
         authenticator
-            .authenticate(&presented, &trust, &mut scratch, now)
+            .authenticate(&presented, &terms, &mut scratch, now)
             .unwrap()
     };
 

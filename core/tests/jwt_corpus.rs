@@ -14,10 +14,13 @@ use portreeve_core::identity::Authenticator;
 use portreeve_core::identity::ClaimNames;
 use portreeve_core::identity::Dialect;
 use portreeve_core::identity::Issuer;
+use portreeve_core::identity::Nonces;
 use portreeve_core::identity::Presented;
 use portreeve_core::identity::Principal;
 use portreeve_core::identity::RegisteredAgent;
+use portreeve_core::identity::RequireBinding;
 use portreeve_core::identity::Roles;
+use portreeve_core::identity::Terms;
 use portreeve_core::identity::Trust;
 use portreeve_core::jose::Algorithm;
 use portreeve_core::jose::jwks::KeySet;
@@ -72,6 +75,7 @@ fn trust(corpus: &Corpus) -> Trust {
         state: AgentState::Active,
         servers: None,
         clients: Vec::new(),
+        require_binding: RequireBinding::None,
     };
     Trust::new(1, vec![issuer], vec![agent]).unwrap()
 }
@@ -101,17 +105,27 @@ fn steps(group: &str) -> &'static [&'static str] {
 struct Door {
     authenticator: Authenticator,
     trust: Trust,
+    nonces: Nonces,
     scratch: Scratch,
 }
 
 impl Door {
     fn knock(&mut self, agent: &[u8], user: &[u8]) -> Result<std::rc::Rc<Principal>, &'static str> {
         let now = UnixTime::from_secs(NOW_SECS);
+        let terms = Terms {
+            trust: &self.trust,
+            nonces: &self.nonces,
+            require_nonce: true,
+            method: "POST",
+            origin: "https://gate.example",
+            path: "/ledger/mcp",
+        };
         Presented::from_values(Some(agent), Some(user))
             .and_then(|presented| {
                 self.authenticator
-                    .authenticate(&presented, &self.trust, &mut self.scratch, now)
+                    .authenticate(&presented, &terms, &mut self.scratch, now)
             })
+            .map(|identified| identified.principal)
             .map_err(|error| error.reason())
     }
 
@@ -146,6 +160,7 @@ fn refuses_every_attack_on_both_sides_and_nothing_else() {
     let mut door = Door {
         authenticator: Authenticator::new(1024),
         trust: trust(&corpus),
+        nonces: Nonces::new([1; 32], UnixTime::from_secs(NOW_SECS)),
         scratch: Scratch::new(),
     };
     for side in [Side::Agent, Side::User] {

@@ -10,7 +10,7 @@ use crate::config::credential::{self, Credential};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::value::TimeSpan;
-use crate::config::{self, Agent, AgentState, Config, Server, publish};
+use crate::config::{self, Agent, AgentState, Config, RequireBinding, Server, publish};
 
 pub(super) fn run(file: &Path) -> Result<String, Failure> {
     let config = config::load(file)?;
@@ -127,7 +127,12 @@ fn describe(agent: &Agent) -> String {
         AgentState::Suspended => ", suspended",
         AgentState::Revoked => ", revoked",
     };
-    format!("{} of issuer {}: {servers}{state}", agent.name, agent.issuer)
+    let bound = match agent.require_binding {
+        RequireBinding::None => "",
+        RequireBinding::Token => ", bound tokens only",
+        RequireBinding::Request => ", bound requests only",
+    };
+    format!("{} of issuer {}: {servers}{state}{bound}", agent.name, agent.issuer)
 }
 
 fn listed(names: &[&str]) -> String {

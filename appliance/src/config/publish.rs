@@ -7,15 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portreeve_core::identity::{self, AgentClient, RegisteredAgent, Roles, Trust};
+use portreeve_core::identity::{self, AgentClient, Nonces, RegisteredAgent, Roles, Trust};
 use portreeve_core::jose;
 use portreeve_core::jose::jwks::KeySet;
 use portreeve_core::policy::{self, Catalog, PolicySet};
-use portreeve_core::snapshot::{Eras, Front, Server, Snapshot};
+use portreeve_core::snapshot::{Eras, Front, Proofs, Server, Snapshot};
 
 use super::credential::credentials;
 use super::keys::{self, Role};
-use super::{AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, IssuerKeys, embedded, read, read_text};
+use super::{
+    AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, IssuerKeys, RequireBinding, embedded, read,
+    read_text,
+};
+use crate::clock;
 
 /// Everything a decision reads, as the first generation. Neither revocations nor fetched keys are configuration: none is
 /// in it.
@@ -41,6 +45,7 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
         credentials: Arc::new(credentials),
         servers: config.servers.iter().map(server).collect(),
         front: front(config),
+        proofs: proofs(config),
     })
 }
 
@@ -160,6 +165,11 @@ fn agent(agent: &super::Agent) -> RegisteredAgent {
                 client: client.clone(),
             })
             .collect(),
+        require_binding: match agent.require_binding {
+            RequireBinding::None => identity::RequireBinding::None,
+            RequireBinding::Token => identity::RequireBinding::Token,
+            RequireBinding::Request => identity::RequireBinding::Request,
+        },
     }
 }
 
@@ -252,6 +262,16 @@ fn server(server: &super::Server) -> Server {
             Era::Legacy => Eras::Legacy,
             Era::Modern => Eras::Modern,
         },
+    }
+}
+
+/// With a secret of its own; one that is in force already stays when this is published after it.
+fn proofs(config: &Config) -> Proofs {
+    let mut secret = [0; 32];
+    clock::entropy(&mut secret);
+    Proofs {
+        require_nonce: config.proofs.require_nonce,
+        nonces: Arc::new(Nonces::new(secret, clock::now())),
     }
 }
 

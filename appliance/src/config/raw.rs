@@ -35,6 +35,14 @@ pub(super) struct Document {
     pub(super) mint: Mint,
     #[serde(default)]
     pub(super) secrets: Secrets,
+    #[serde(default)]
+    pub(super) proofs: Proofs,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proofs {
+    pub(super) require_nonce: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -192,6 +200,21 @@ pub(super) struct Agent {
     pub(super) clients: Named<Spanned<String>>,
     #[serde(default)]
     pub(super) state: AgentState,
+    #[serde(default)]
+    pub(super) require_binding: RequireBinding,
+}
+
+/// How firmly an agent's requests must be bound to a key or certificate that only the agent has.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum RequireBinding {
+    /// Not at all; a token that is bound must still be presented with its proof.
+    #[default]
+    None,
+    /// Its own token is bound.
+    Token,
+    /// The user's assertion is covered as well.
+    Request,
 }
 
 /// Whether an agent may act.

@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::diagnostic::{Diagnostic, Source, did_you_mean};
 use super::limits::{Limits, at_most};
 use super::value::HttpUrl;
-use super::{Agent, Config, EMBEDDED, Embedded, Gate, Issuer, Mint, Server, Tls, Tool, gate_path, raw};
+use super::{Agent, Config, EMBEDDED, Embedded, Gate, Issuer, Mint, Proofs, Server, Tls, Tool, gate_path, raw};
 
 mod credential;
 mod fetched;
@@ -62,6 +62,9 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
         servers,
         mint,
         secrets: document.secrets.key,
+        proofs: Proofs {
+            require_nonce: document.proofs.require_nonce.unwrap_or(true),
+        },
     })
 }
 
@@ -194,6 +197,7 @@ impl Resolver<'_> {
                     .map(|(issuer, client)| (issuer.into_inner(), client.into_inner()))
                     .collect(),
                 state: agent.state,
+                require_binding: agent.require_binding,
             });
         }
         resolved

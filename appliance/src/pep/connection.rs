@@ -145,6 +145,10 @@ impl Connection {
             next = match next {
                 Next::Reply(refused) => return Err(refused),
                 Next::Forward(forward) => return Ok(*forward),
+                Next::SpendProof(needs) => {
+                    let spent = shard.owners.spend_proof(*needs.id()).await;
+                    shard.under(&snapshot, |context| needs.resume(spent, &request, context))
+                }
                 Next::FindSession(needs) => {
                     let found = shard.owners.find_session(needs.id()).await;
                     shard.under(&snapshot, |context| needs.resume(found, &request, context))

@@ -1,10 +1,12 @@
 //! State that must be exact across shards has one owner, and is reached by message.
 //!
 //! A question to this very shard is answered in place, without a message and without waiting. An owner that cannot be
-//! reached (the gate is stopping) answers as if it knew nothing: unknown sessions and tasks are refused.
+//! reached (the gate is stopping) answers as if it knew nothing: unknown sessions and tasks are refused, and so are proofs
+//! that nobody remembers.
 
 use std::cell::RefCell;
 
+use portreeve_core::identity::{ProofId, ReplayWindow, Spent};
 use portreeve_core::mcp::{OwnedId, Version};
 use portreeve_core::session::{SessionError, SessionFacts, SessionId, SessionLimits, SessionTable};
 use portreeve_core::task::{TaskFacts, TaskKey, TaskTable};
@@ -14,7 +16,7 @@ use super::Order;
 use crate::clock;
 use crate::io::mailbox::{Answer, MailError, Post};
 
-/// A question to the owner of a session or task.
+/// A question to the owner of a session, task or key.
 #[derive(Debug)]
 pub enum Ask {
     /// What does this session id stand for?
@@ -31,6 +33,8 @@ pub enum Ask {
     FindTask(TaskKey),
     /// This caller made this task.
     RememberTask(TaskKey, TaskFacts),
+    /// Was this proof used before? It is from now on.
+    SpendProof(ProofId),
 }
 
 /// The owner's answer.
@@ -42,6 +46,8 @@ pub enum Told {
     Awaited(bool),
     /// To [`Ask::FindTask`].
     Task(Option<TaskFacts>),
+    /// To [`Ask::SpendProof`].
+    Proof(Spent),
     /// To everything else.
     Done,
 }
@@ -52,6 +58,7 @@ pub struct Owners {
     shards: u8,
     sessions: RefCell<SessionTable>,
     tasks: RefCell<TaskTable>,
+    proofs: RefCell<ReplayWindow>,
     post: Post<Order>,
 }
 
@@ -65,6 +72,7 @@ impl Owners {
             shards,
             sessions,
             tasks: RefCell::new(TaskTable::new()),
+            proofs: RefCell::new(ReplayWindow::new()),
             post,
         }
     }
@@ -87,6 +95,14 @@ impl Owners {
         match self.ask(key.shard(self.shards), Ask::FindTask(key)).await {
             Some(Told::Task(found)) => found,
             _ => None,
+        }
+    }
+
+    /// Uses a proof, at the owner of its key. Where nobody is left to remember it, it is not used.
+    pub async fn spend_proof(&self, proof: ProofId) -> Spent {
+        match self.ask(proof.shard(self.shards), Ask::SpendProof(proof)).await {
+            Some(Told::Proof(spent)) => spent,
+            _ => Spent::Full,
         }
     }
 
@@ -126,6 +142,7 @@ impl Owners {
             | Ask::ExpectAnswer(id, _)
             | Ask::Close(id) => id.shard(),
             Ask::FindTask(key) | Ask::RememberTask(key, _) => key.shard(self.shards),
+            Ask::SpendProof(proof) => proof.shard(self.shards),
         };
         let _done_or_stopping = self.ask(owner, ask).await;
     }
@@ -139,6 +156,7 @@ impl Owners {
                 return Told::Awaited(self.sessions.borrow_mut().take_answer(&id, &request, now));
             }
             Ask::FindTask(key) => return Told::Task(self.tasks.borrow_mut().find(&key, now)),
+            Ask::SpendProof(proof) => return Told::Proof(self.proofs.borrow_mut().spend(&proof, now)),
             Ask::PinVersion(id, version) => self.sessions.borrow_mut().pin_version(&id, version, now),
             Ask::ExpectAnswer(id, request) => self.sessions.borrow_mut().expect_answer(&id, request, now),
             Ask::Close(id) => self.sessions.borrow_mut().close(&id),
@@ -151,6 +169,7 @@ impl Owners {
     pub fn expire(&self, now: UnixTime) {
         self.sessions.borrow_mut().expire(now);
         self.tasks.borrow_mut().expire(now);
+        self.proofs.borrow_mut().expire(now);
     }
 
     async fn ask(&self, owner: u8, ask: Ask) -> Option<Told> {

@@ -78,6 +78,10 @@ pub struct Caller<'a> {
     pub user: &'a str,
     /// The user's issuer.
     pub user_issuer: &'a str,
+    /// What ties the user to the agent, one word.
+    pub link: &'a str,
+    /// How the agent showed that its token is its own, one word.
+    pub binding: &'a str,
 }
 
 impl<'a> From<&'a Principal> for Caller<'a> {
@@ -90,6 +94,8 @@ impl<'a> From<&'a Principal> for Caller<'a> {
             prior: agent.prior().iter().map(|actor| actor.subject.as_str()).collect(),
             user: user.id(),
             user_issuer: user.issuer(),
+            link: principal.link().name(),
+            binding: principal.binding_name(),
         }
     }
 }
@@ -352,6 +358,7 @@ fn who(object: &mut ObjectWriter<'_>, caller: &Caller<'_>) {
         user.string("id", &printable(caller.user))
             .string("issuer", &printable(caller.user_issuer));
     });
+    object.string("link", caller.link).string("binding", caller.binding);
 }
 
 fn policies<P: AsRef<str>>(object: &mut ObjectWriter<'_>, policies: &[P]) {

@@ -3,6 +3,7 @@
 //! SPEC: RFC 7517 5, RFC 8414 2, RFC 9728 2.
 
 use super::key::SigningKey;
+use crate::jose;
 use crate::json::write::ObjectWriter;
 
 /// The JWK set of `keys`.
@@ -52,6 +53,11 @@ pub fn protected_resource(resource: &str, authorization_servers: &[String]) -> V
     object.array("bearer_methods_supported", |array| {
         array.string("header");
     });
+    object.array("dpop_signing_alg_values_supported", |array| {
+        for algorithm in jose::proof::ALGORITHMS {
+            array.string(algorithm);
+        }
+    });
     object.string("resource_name", "portreeve");
     object.finish();
     out
@@ -87,6 +93,10 @@ mod tests {
         let resource: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(resource["resource"], "https://gate.example/jira/mcp");
         assert_eq!(resource["authorization_servers"][0], "https://idp.example");
+        assert_eq!(
+            resource["dpop_signing_alg_values_supported"],
+            serde_json::json!(jose::proof::ALGORITHMS)
+        );
         let alone: serde_json::Value = serde_json::from_slice(&protected_resource("https://g", &[])).unwrap();
         assert!(alone.get("authorization_servers").is_none());
     }

@@ -1,19 +1,24 @@
 //! The one entrance: presented credentials in, a principal out; and the caches that make the second time cheap.
 //!
 //! One per core. Must never answer from a cache across generations of trust, after a token's end, or by anything but
-//! the SHA-256 of the exact bytes.
+//! the SHA-256 of the exact bytes; and never remember a proof.
 
 use std::rc::Rc;
 
+use super::Binding;
 use super::Fault;
 use super::IdentityError;
 use super::Presented;
 use super::Principal;
+use super::Proof;
+use super::Scheme;
 use super::Side;
+use super::Terms;
 use super::Trust;
 use super::cache::Cache;
 use super::link;
 use super::presented::token_digest;
+use super::proof;
 use super::token;
 use super::token::Verified;
 use super::token::Workspace;
@@ -32,6 +37,15 @@ pub struct Authenticator {
     refused: Cache<()>,
     decoded: Vec<u8>,
     lacking: Option<String>,
+}
+
+/// A caller who was identified.
+#[derive(Clone, Debug)]
+pub struct Identified {
+    /// The agent, acting for the user.
+    pub principal: Rc<Principal>,
+    /// The proof that came with the tokens. It holds, and may have been used before.
+    pub proof: Option<Proof>,
 }
 
 /// What the judgements of one request share.
@@ -56,41 +70,96 @@ impl Authenticator {
         }
     }
 
-    /// Identifies the caller. Allocates nothing if the same credentials were accepted before and still are.
+    /// Identifies the caller. Allocates nothing if the same credentials were accepted before and still are, and come
+    /// without a proof.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] with the first step that refused; the agent's token is judged before the user's.
+    /// [`IdentityError`] with the first step that refused; the agent's token is judged before its proof, and both before
+    /// the user's.
     pub fn authenticate(
         &mut self,
         presented: &Presented<'_>,
-        trust: &Trust,
+        terms: &Terms<'_>,
         scratch: &mut Scratch,
         now: UnixTime,
-    ) -> Result<Rc<Principal>, IdentityError> {
+    ) -> Result<Identified, IdentityError> {
         if now.secs() < CLOCK_FLOOR_SECS {
             return Err(IdentityError::new(Side::Pair, Fault::Clock));
         }
+        let trust = terms.trust;
         self.follow(trust);
-        let digest = presented.digest();
-        if let Some(principal) = self.pairs.get(&digest, now) {
-            return Ok(Rc::clone(principal));
-        }
         let mut round = Round { trust, scratch, now };
-        let agent = self.token(presented.agent(), Side::Agent, &mut round)?;
+        let proof = match presented.scheme() {
+            Scheme::Bearer => None,
+            Scheme::Dpop => Some(self.prove(presented, terms, &mut round)?),
+        };
+        let digest = presented.digest(proof.as_ref());
+        if let Some(principal) = self.pairs.get(&digest, now) {
+            let principal = Rc::clone(principal);
+            return Ok(Identified { principal, proof });
+        }
+        let (principal, until) = self.pair(presented, proof.as_ref(), &mut round)?;
+        let principal = Rc::new(principal);
+        self.pairs.insert(digest, until, Rc::clone(&principal));
+        Ok(Identified { principal, proof })
+    }
+
+    /// Judges the proof, whatever was accepted before: it is for one request only.
+    fn prove(
+        &mut self,
+        presented: &Presented<'_>,
+        terms: &Terms<'_>,
+        round: &mut Round<'_>,
+    ) -> Result<Proof, IdentityError> {
+        let agent = self.token(presented.agent(), Side::Agent, round)?;
+        let fault = match agent.bound {
+            Some(Binding::Key(thumbprint)) => {
+                let mut workspace = Workspace {
+                    decoded: &mut self.decoded,
+                    scratch: round.scratch,
+                    lacking: &mut self.lacking,
+                };
+                match proof::verify(presented, &thumbprint, terms, &mut workspace, round.now) {
+                    Ok(proof) => return Ok(proof),
+                    Err(fault) => Fault::Proof(fault),
+                }
+            }
+            Some(Binding::Certificate(_)) => Fault::BoundToken,
+            None => Fault::UnboundToken,
+        };
+        Err(IdentityError::new(Side::Agent, fault))
+    }
+
+    /// The principal of what was presented, and how long it need not be found again.
+    fn pair(
+        &mut self,
+        presented: &Presented<'_>,
+        proof: Option<&Proof>,
+        round: &mut Round<'_>,
+    ) -> Result<(Principal, UnixTime), IdentityError> {
+        let (trust, now) = (round.trust, round.now);
+        let agent = self.token(presented.agent(), Side::Agent, round)?;
+        // SPEC: RFC 9449 7.2: a bound token MUST NOT be accepted as a bearer token.
+        if agent.bound.is_some() && proof.is_none() {
+            return Err(IdentityError::new(Side::Agent, Fault::BoundToken));
+        }
         let mut until = until(&agent, now);
         let principal = match presented.user() {
             Some(user) => {
-                let user = self.token(user, Side::User, &mut round)?;
+                let user = self.token(user, Side::User, round)?;
+                if user.bound.is_some() && user.bound != agent.bound {
+                    return Err(IdentityError::new(Side::User, Fault::AssertionBound));
+                }
                 until = until.min(self::until(&user, now));
-                link::of_pair(&agent, &user, trust)
+                let named = proof.is_some_and(|proof| proof.covers_user);
+                link::of_pair(&agent, &user, named, trust)
             }
             None if agent.is_delegated() => link::of_delegated(&agent, trust),
             None => return Err(IdentityError::new(Side::User, Fault::Absent)),
         };
-        let principal = Rc::new(principal.map_err(|fault| IdentityError::new(Side::Pair, fault))?);
-        self.pairs.insert(digest, until, Rc::clone(&principal));
-        Ok(principal)
+        let principal = principal.map_err(|fault| IdentityError::new(Side::Pair, fault))?;
+        Ok((principal, until))
     }
 
     /// The issuer profile whose keys lacked the one that a token named, since this was last asked. Its keys may have been

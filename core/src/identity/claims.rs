@@ -120,6 +120,7 @@ pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: Uni
         },
         scopes: scopes(claims, &issuer.claims)?,
         jti: optional(claims, "jti", Fault::AuthFacts)?,
+        bound: None,
     })
 }
 

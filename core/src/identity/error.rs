@@ -4,6 +4,7 @@
 
 use core::fmt;
 
+use super::ProofFault;
 use crate::jose::jws::JwsError;
 
 /// Whose credential was at fault.
@@ -95,10 +96,18 @@ pub enum Fault {
     DelegationRevoked,
     /// This very token is revoked.
     TokenRevoked,
-    /// The token is bound to a key (`cnf`), and possession of it cannot be proved here.
-    SenderConstrained,
-    /// The `DPoP` scheme, which belongs to bound tokens.
-    ProofScheme,
+    /// `cnf` is not exactly one confirmation that is understood.
+    Confirmation,
+    /// A token that is bound to a key or certificate is presented as if it were not.
+    BoundToken,
+    /// The `DPoP` scheme with a token that is not bound to a key.
+    UnboundToken,
+    /// The user's assertion is bound to something else than the agent's token.
+    AssertionBound,
+    /// The agent's registration asks for a stronger binding than this request has.
+    BindingRequired,
+    /// The proof of possession does not hold.
+    Proof(ProofFault),
     /// Nothing links the user's assertion to this agent.
     Unlinked,
     /// `may_act` of the user's assertion names another agent.
@@ -110,6 +119,12 @@ pub enum Fault {
 impl IdentityError {
     pub(super) const fn new(side: Side, fault: Fault) -> Self {
         Self { side, fault }
+    }
+
+    /// The proof was used before, as the owner of its key says.
+    #[must_use]
+    pub const fn replayed() -> Self {
+        Self::new(Side::Agent, Fault::Proof(ProofFault::Replayed))
     }
 
     /// Whose credential was at fault.
@@ -165,7 +180,12 @@ impl Fault {
             | Self::UserRevoked
             | Self::DelegationRevoked
             | Self::TokenRevoked => "revoked",
-            Self::SenderConstrained | Self::ProofScheme => "pop",
+            Self::Confirmation
+            | Self::BoundToken
+            | Self::UnboundToken
+            | Self::AssertionBound
+            | Self::BindingRequired
+            | Self::Proof(_) => "pop",
             Self::Unlinked | Self::MayActOther | Self::AlreadyDelegated => "link",
         }
     }
@@ -188,7 +208,7 @@ impl Fault {
                 | Self::AgentUnknown
                 | Self::AgentSuspended
                 | Self::AgentRevoked
-                | Self::SenderConstrained
+                | Self::Confirmation
         )
     }
 }
@@ -211,7 +231,8 @@ impl fmt::Display for Fault {
             Self::Clock => "the gate's clock is before its build date",
             Self::Absent => "not presented",
             Self::Repeated => "more than one value",
-            Self::Scheme => "not a bearer token",
+            Self::Proof(fault) => return fault.fmt(f),
+            Self::Scheme => "neither Bearer nor DPoP",
             Self::RefusedBefore => "refused a moment ago",
             Self::ClaimsEncoding => "the claims are not one strict JSON object",
             Self::Issuer => "the issuer is not known for this side",
@@ -240,11 +261,36 @@ impl fmt::Display for Fault {
             Self::UserRevoked => "the user is revoked",
             Self::DelegationRevoked => "the agent may no longer act for this user",
             Self::TokenRevoked => "this token is revoked",
-            Self::SenderConstrained => "bound to a key whose possession cannot be proved here",
-            Self::ProofScheme => "the DPoP scheme is not supported",
+            Self::Confirmation => "bound to something that is not understood",
+            Self::BoundToken => "bound to something whose possession was not proved",
+            Self::UnboundToken => "the token is not bound to a key",
+            Self::AssertionBound => "the assertion is bound to something else than the agent's token",
+            Self::BindingRequired => "this agent must be bound more firmly",
             Self::Unlinked => "nothing links the user to this agent",
             Self::MayActOther => "the user named another agent",
             Self::AlreadyDelegated => "a delegated token stands alone",
+        })
+    }
+}
+
+impl fmt::Display for ProofFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form(fault) => return fault.fmt(f),
+            Self::Absent => "no proof of possession",
+            Self::Unasked => "a proof of possession without the DPoP scheme",
+            Self::Header(_) => "not the header of a proof",
+            Self::OtherKey => "the proof is of another key",
+            Self::Encoding => "the proof's claims are not one strict JSON object",
+            Self::Claims => "a claim of the proof is missing or not of its type",
+            Self::Method => "the proof is for another method",
+            Self::Target => "the proof is for another URI",
+            Self::Time => "the proof is not from now",
+            Self::Token => "the proof is for another token",
+            Self::Others => "the proof is for other headers",
+            Self::Signature => "the proof's signature does not verify",
+            Self::Nonce => "the proof has no nonce that counts",
+            Self::Replayed => "the proof was used before",
         })
     }
 }

@@ -3,6 +3,7 @@
 //! The judgement is that of the pipeline and nobody else's: this only says how far it came, what stood there and what was
 //! wanted. Must never repeat a token or a signature; claims are shown cut, escaped and one at a time.
 
+use super::Binding;
 use super::Fault;
 use super::Issuer;
 use super::Side;
@@ -136,7 +137,8 @@ const fn stage_of(fault: Fault) -> Stage {
         | Fault::GroupsElsewhere
         | Fault::Actor
         | Fault::MayAct
-        | Fault::AuthFacts => Stage::Claims,
+        | Fault::AuthFacts
+        | Fault::Confirmation => Stage::Claims,
         Fault::SubjectIsAgent
         | Fault::AgentUnknown
         | Fault::AgentSuspended
@@ -144,8 +146,11 @@ const fn stage_of(fault: Fault) -> Stage {
         | Fault::UserRevoked
         | Fault::DelegationRevoked
         | Fault::TokenRevoked => Stage::Registration,
-        Fault::SenderConstrained
-        | Fault::ProofScheme
+        Fault::BoundToken
+        | Fault::UnboundToken
+        | Fault::AssertionBound
+        | Fault::BindingRequired
+        | Fault::Proof(_)
         | Fault::Unlinked
         | Fault::MayActOther
         | Fault::AlreadyDelegated => Stage::Possession,
@@ -275,6 +280,11 @@ fn proved(verified: &Verified, side: Side, trust: &Trust) -> Vec<(&'static str, 
     }
     if let Some(client) = &verified.client {
         facts.push(("client", quoted(client)));
+    }
+    match verified.bound {
+        Some(Binding::Key(_)) => facts.push(("bound", "to a key: each request needs a DPoP proof".to_owned())),
+        Some(Binding::Certificate(_)) => facts.push(("bound", "to a certificate".to_owned())),
+        None => {}
     }
     facts.push(("scopes", join(&verified.scopes)));
     facts.push(("until", verified.expires.to_string()));

@@ -9,6 +9,7 @@ use super::Fault;
 use super::Principal;
 use super::Side;
 use super::User;
+use super::principal::Possession;
 use super::token::Verified;
 use super::trust::RegisteredAgent;
 use super::trust::Trust;
@@ -22,6 +23,10 @@ pub enum Link {
     Client,
     /// One token names both: its `act` is the agent and its subject the user (RFC 8693 4.1).
     Delegated,
+    /// The assertion is bound to the same key as the agent's token.
+    Key,
+    /// The proof that came with them names the assertion. The user's issuer had no part in that.
+    Proof,
     /// Nothing in the tokens; the operator allows this pair of issuers without.
     Configured,
 }
@@ -34,22 +39,34 @@ impl Link {
             Self::MayAct => "may_act",
             Self::Client => "client",
             Self::Delegated => "delegated",
+            Self::Key => "key",
+            Self::Proof => "proof",
             Self::Configured => "configured",
         }
     }
 }
 
-/// The principal of an agent's token and a user's assertion.
-pub(super) fn of_pair(agent: &Verified, user: &Verified, trust: &Trust) -> Result<Principal, Fault> {
+/// The principal of an agent's token and a user's assertion, which the proof, if there is one, `names` or not. What the
+/// tokens are bound to is in the caller's hands.
+pub(super) fn of_pair(agent: &Verified, user: &Verified, named: bool, trust: &Trust) -> Result<Principal, Fault> {
     if agent.is_delegated() || user.is_delegated() {
         return Err(Fault::AlreadyDelegated);
     }
     let registration = trust.agent(&agent.issuer, &agent.subject).ok_or(Fault::AgentUnknown)?;
-    let link = find(agent, user, registration, trust)?;
+    let ties = Ties {
+        same_key: user.bound.is_some() && user.bound == agent.bound,
+        named,
+    };
+    let link = find(agent, user, ties, registration, trust)?;
+    let possession = Possession {
+        bound: agent.bound,
+        covered: ties.same_key || ties.named,
+    };
+    refuse_too_loose(registration, possession)?;
     Ok(Principal::new(
         user.user(),
         Agent::new(registration.clone(), agent.issuer.clone(), Vec::new()),
-        link,
+        (link, possession),
         user.auth_facts(agent),
         user.expires.min(agent.expires),
     ))
@@ -61,16 +78,45 @@ pub(super) fn of_delegated(token: &Verified, trust: &Trust) -> Result<Principal,
     trust.issuer(&token.issuer, Side::Pair).ok_or(Fault::Issuer)?;
     let (iss, subject) = token.agent();
     let registration = trust.agent(iss, subject).ok_or(Fault::AgentUnknown)?;
+    let possession = Possession {
+        bound: token.bound,
+        covered: token.bound.is_some(),
+    };
+    refuse_too_loose(registration, possession)?;
     Ok(Principal::new(
         token.user(),
         Agent::new(registration.clone(), iss.to_owned(), token.chain[1..].to_vec()),
-        Link::Delegated,
+        (Link::Delegated, possession),
         token.auth_facts(token),
         token.expires,
     ))
 }
 
-fn find(agent: &Verified, user: &Verified, registration: &RegisteredAgent, trust: &Trust) -> Result<Link, Fault> {
+/// What ties an assertion to the holder of the agent's key.
+#[derive(Clone, Copy)]
+struct Ties {
+    same_key: bool,
+    named: bool,
+}
+
+fn refuse_too_loose(registration: &RegisteredAgent, possession: Possession) -> Result<(), Fault> {
+    let Possession { bound, covered } = possession;
+    if registration.require_binding.is_met(bound, covered) {
+        Ok(())
+    } else {
+        Err(Fault::BindingRequired)
+    }
+}
+
+/// The link that says most: what the user's issuer says comes before what the agent says by its proof, and a party that
+/// the user named instead of this agent before all of it.
+fn find(
+    agent: &Verified,
+    user: &Verified,
+    ties: Ties,
+    registration: &RegisteredAgent,
+    trust: &Trust,
+) -> Result<Link, Fault> {
     // SPEC: RFC 8693 4.4: may_act names the party that may act; any other party may not.
     if let Some(may_act) = &user.may_act {
         let issuer = may_act.issuer.as_ref().unwrap_or(&user.issuer);
@@ -86,6 +132,12 @@ fn find(agent: &Verified, user: &Verified, registration: &RegisteredAgent, trust
         .is_some_and(|client| is_client(client, agent, user, registration))
     {
         return Ok(Link::Client);
+    }
+    if ties.same_key {
+        return Ok(Link::Key);
+    }
+    if ties.named {
+        return Ok(Link::Proof);
     }
     let allowed = trust
         .issuers()

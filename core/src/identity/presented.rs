@@ -1,4 +1,4 @@
-//! The credentials as they came: one or two header values, unverified.
+//! The credentials as they came: up to three header values, unverified.
 //!
 //! Must never look further than the scheme; what the values contain is the verifier's business.
 
@@ -8,17 +8,31 @@ use ring::digest;
 
 use super::Fault;
 use super::IdentityError;
+use super::Proof;
+use super::ProofFault;
 use super::Side;
 use crate::framing::http1::Known;
 use crate::framing::http1::RequestView;
 use crate::jose::jws::JwsError;
 use crate::limits::TOKEN_BYTES_MAX;
 
-/// The tokens of a request.
+/// How the token in `Authorization` is presented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// By whoever has it (RFC 6750).
+    #[default]
+    Bearer,
+    /// With a proof of possession (RFC 9449 7.1).
+    Dpop,
+}
+
+/// The tokens of a request, and the proof of possession. INVARIANT: a proof if and only if the scheme is `DPoP`.
 #[derive(Clone, Copy)]
 pub struct Presented<'r> {
+    scheme: Scheme,
     agent: &'r [u8],
     user: Option<&'r [u8]>,
+    proof: Option<&'r [u8]>,
 }
 
 impl<'r> Presented<'r> {
@@ -26,27 +40,61 @@ impl<'r> Presented<'r> {
     ///
     /// # Errors
     ///
-    /// As [`Presented::from_values`]. The codec has already refused a request with one of these headers twice.
+    /// As [`Presented::with_proof`]. The codec has already refused a request with one of these headers twice.
     pub fn from_request(view: &RequestView<'r>) -> Result<Self, IdentityError> {
-        Self::from_values(view.known(Known::Authorization), view.known(Known::UserAssertion))
+        let [authorization, user, proof] =
+            [Known::Authorization, Known::UserAssertion, Known::Dpop].map(|header| view.known(header));
+        Self::with_proof(authorization, user, proof)
     }
 
     /// Takes the credentials from the value of `Authorization` and that of `X-AI-User-Assertion`.
     ///
     /// # Errors
     ///
-    /// `Absent`, `Scheme` or `ProofScheme` for `Authorization`; `Repeated` or `Form` for either.
+    /// As [`Presented::with_proof`] without a proof.
     pub fn from_values(authorization: Option<&'r [u8]>, user: Option<&'r [u8]>) -> Result<Self, IdentityError> {
-        let agent = authorization
+        Self::with_proof(authorization, user, None)
+    }
+
+    /// Takes the credentials from the values of `Authorization`, `X-AI-User-Assertion` and `DPoP`.
+    ///
+    /// # Errors
+    ///
+    /// `Absent` or `Scheme` for `Authorization`; `Repeated` or `Form` for each; `Proof` if the scheme is `DPoP` and there
+    /// is no proof, or the other way round.
+    pub fn with_proof(
+        authorization: Option<&'r [u8]>,
+        user: Option<&'r [u8]>,
+        proof: Option<&'r [u8]>,
+    ) -> Result<Self, IdentityError> {
+        let at = |side| move |fault| IdentityError::new(side, fault);
+        let (scheme, agent) = authorization
             .ok_or(Fault::Absent)
-            .and_then(without_scheme)
-            .and_then(one_token)
-            .map_err(|fault| IdentityError::new(Side::Agent, fault))?;
-        let user = user
-            .map(one_token)
-            .transpose()
-            .map_err(|fault| IdentityError::new(Side::User, fault))?;
-        Ok(Self { agent, user })
+            .and_then(split_scheme)
+            .map_err(at(Side::Agent))?;
+        let agent = one_token(agent).map_err(at(Side::Agent))?;
+        let user = user.map(one_token).transpose().map_err(at(Side::User))?;
+        let proof = proof.map(one_token).transpose().map_err(at(Side::Agent))?;
+        match (scheme, proof) {
+            (Scheme::Bearer, Some(_)) => Err(at(Side::Agent)(Fault::Proof(ProofFault::Unasked))),
+            (Scheme::Dpop, None) => Err(at(Side::Agent)(Fault::Proof(ProofFault::Absent))),
+            _ => Ok(Self {
+                scheme,
+                agent,
+                user,
+                proof,
+            }),
+        }
+    }
+
+    /// How the token in `Authorization` is presented.
+    pub(super) const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The value of `DPoP`.
+    pub(super) const fn proof(&self) -> Option<&'r [u8]> {
+        self.proof
     }
 
     /// The token in `Authorization`.
@@ -59,11 +107,13 @@ impl<'r> Presented<'r> {
         self.user
     }
 
-    /// The SHA-256 of everything that was presented, unambiguously.
-    pub(super) fn digest(&self) -> [u8; 32] {
+    /// The SHA-256 of both tokens and how they were presented, unambiguously: with a proof or without, and whether it
+    /// names the user's assertion. The proof itself is not in it.
+    pub(super) fn digest(&self, proof: Option<&Proof>) -> [u8; 32] {
+        let proved = proof.map_or(0, |proof| 1 + u8::from(proof.covers_user));
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&self.agent.len().to_le_bytes());
-        context.update(&[u8::from(self.user.is_some())]);
+        context.update(&[u8::from(self.user.is_some()), proved]);
         context.update(self.agent);
         context.update(self.user.unwrap_or_default());
         finish(context)
@@ -84,16 +134,25 @@ pub(super) fn finish(context: digest::Context) -> [u8; 32] {
     sha256
 }
 
+impl Scheme {
+    /// The scheme of a value of `Authorization`; `Bearer` where it is neither.
+    #[must_use]
+    pub fn of(authorization: &[u8]) -> Self {
+        split_scheme(authorization).map_or(Self::Bearer, |(scheme, _)| scheme)
+    }
+}
+
 /// SPEC: RFC 9110 11.1: the scheme is case-insensitive and followed by one space.
-fn without_scheme(value: &[u8]) -> Result<&[u8], Fault> {
-    let (scheme, token) = value.split_at_checked(6).ok_or(Fault::Scheme)?;
-    if scheme.eq_ignore_ascii_case(b"bearer") {
-        return token.strip_prefix(b" ").ok_or(Fault::Scheme);
+fn split_scheme(value: &[u8]) -> Result<(Scheme, &[u8]), Fault> {
+    let space = memchr::memchr(b' ', value).ok_or(Fault::Scheme)?;
+    let (named, token) = (&value[..space], &value[space + 1..]);
+    if named.eq_ignore_ascii_case(b"bearer") {
+        Ok((Scheme::Bearer, token))
+    } else if named.eq_ignore_ascii_case(b"dpop") {
+        Ok((Scheme::Dpop, token))
+    } else {
+        Err(Fault::Scheme)
     }
-    if value.len() > 5 && value[..5].eq_ignore_ascii_case(b"dpop ") {
-        return Err(Fault::ProofScheme);
-    }
-    Err(Fault::Scheme)
 }
 
 fn one_token(token: &[u8]) -> Result<&[u8], Fault> {

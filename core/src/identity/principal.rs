@@ -5,6 +5,7 @@
 
 use ring::digest;
 
+use super::Binding;
 use super::link::Link;
 use super::presented::finish;
 use super::trust::RegisteredAgent;
@@ -16,9 +17,19 @@ pub struct Principal {
     user: User,
     agent: Agent,
     link: Link,
+    possession: Possession,
     auth: AuthFacts,
     expires: UnixTime,
     binding: [u8; 32],
+}
+
+/// What was shown to be in the caller's hands, besides the tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Possession {
+    /// What the agent's token is bound to, which the caller has.
+    pub(super) bound: Option<Binding>,
+    /// Whether that extends to the user's assertion.
+    pub(super) covered: bool,
 }
 
 /// The user for whom an agent acts.
@@ -64,12 +75,19 @@ pub struct AuthFacts {
 }
 
 impl Principal {
-    pub(super) fn new(user: User, agent: Agent, link: Link, auth: AuthFacts, expires: UnixTime) -> Self {
+    pub(super) fn new(
+        user: User,
+        agent: Agent,
+        (link, possession): (Link, Possession),
+        auth: AuthFacts,
+        expires: UnixTime,
+    ) -> Self {
         let binding = bind([&user.issuer, &user.id, &agent.issuer, agent.subject()]);
         Self {
             user,
             agent,
             link,
+            possession,
             auth,
             expires,
             binding,
@@ -92,6 +110,24 @@ impl Principal {
     #[must_use]
     pub const fn link(&self) -> Link {
         self.link
+    }
+
+    /// What the agent's token is bound to; the caller was shown to have it.
+    #[must_use]
+    pub const fn bound(&self) -> Option<Binding> {
+        self.possession.bound
+    }
+
+    /// Whether the user's assertion is bound to the same, named by the proof, or part of the agent's token.
+    #[must_use]
+    pub const fn is_covered(&self) -> bool {
+        self.possession.covered
+    }
+
+    /// How possession was shown, in one word, for policies and the audit: `none` where the token is not bound.
+    #[must_use]
+    pub fn binding_name(&self) -> &'static str {
+        self.bound().map_or("none", Binding::name)
     }
 
     /// What the tokens say about the login.

@@ -20,6 +20,7 @@ use crate::limits::TOKEN_BYTES_MAX;
 use crate::time::UnixTime;
 
 mod dialects;
+mod proofs;
 
 const NOW_SECS: u64 = 1_800_000_000;
 const ABSENT: &str = Corpus::ABSENT;
@@ -64,6 +65,7 @@ fn registered(name: &str, issuer: &str, subject: &str) -> RegisteredAgent {
         state: AgentState::Active,
         servers: None,
         clients: Vec::new(),
+        require_binding: RequireBinding::None,
     }
 }
 
@@ -73,6 +75,8 @@ struct Gate {
     authenticator: Authenticator,
     scratch: Scratch,
     trust: Trust,
+    nonces: Nonces,
+    require_nonce: bool,
     now: UnixTime,
 }
 
@@ -90,14 +94,29 @@ impl Gate {
             authenticator: Authenticator::new(64),
             scratch: Scratch::new(),
             trust,
+            nonces: Nonces::new([5; 32], UnixTime::from_secs(NOW_SECS - 3600)),
+            require_nonce: true,
             now: UnixTime::from_secs(NOW_SECS),
         }
     }
 
     fn identify(&mut self, agent: &[u8], user: Option<&[u8]>) -> Result<Rc<Principal>, IdentityError> {
         let presented = Presented::from_values(Some(agent), user)?;
+        self.judge(&presented).map(|identified| identified.principal)
+    }
+
+    /// Judges what was presented with a POST to the ledger.
+    fn judge(&mut self, presented: &Presented<'_>) -> Result<Identified, IdentityError> {
+        let terms = Terms {
+            trust: &self.trust,
+            nonces: &self.nonces,
+            require_nonce: self.require_nonce,
+            method: "POST",
+            origin: "https://gate.example",
+            path: "/ledger/mcp",
+        };
         self.authenticator
-            .authenticate(&presented, &self.trust, &mut self.scratch, self.now)
+            .authenticate(presented, &terms, &mut self.scratch, self.now)
     }
 
     /// The valid agent token with an assertion changed by `claims`.

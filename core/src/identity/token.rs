@@ -6,6 +6,7 @@
 use core::time::Duration;
 
 use super::Actor;
+use super::Binding;
 use super::Fault;
 use super::Issuer;
 use super::Side;
@@ -48,6 +49,8 @@ pub(super) struct Verified {
     pub(super) amr: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) jti: Option<String>,
+    /// What its presenter must possess.
+    pub(super) bound: Option<Binding>,
 }
 
 /// The reusable memory of a verification.
@@ -96,11 +99,8 @@ pub(super) fn verify(
 
     let verified = claims::read(members, issuer, side, expires)?;
     verified.refuse_withdrawn(side, trust)?;
-    // SPEC: RFC 7800 3.1 and RFC 9449 7.2: a bound token is no bearer token.
-    if members.get("cnf").is_some() {
-        return Err(Fault::SenderConstrained);
-    }
-    Ok(verified)
+    let bound = Binding::read(members)?;
+    Ok(Verified { bound, ..verified })
 }
 
 /// SPEC: RFC 7515 4.1.9: a media type, without letter case, from which `application/` may be left out.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::Issuer;
 use super::Principal;
+use super::RequireBinding;
 use super::Side;
 use super::claims;
 use crate::jose::jwks::KeySet;
@@ -46,6 +47,8 @@ pub struct RegisteredAgent {
     pub servers: Option<Vec<String>>,
     /// Its client registrations at issuers other than its own: assertions issued to those clients are linked to it.
     pub clients: Vec<AgentClient>,
+    /// How firmly its requests must be bound to it.
+    pub require_binding: RequireBinding,
 }
 
 /// A client registration of an agent at an issuer of users.
@@ -203,15 +206,19 @@ impl Trust {
         })
     }
 
-    /// Whether what this principal was built on is still so: both issuers known for their roles, the agent registered
-    /// and active. For streams that outlive a generation.
+    /// Whether what this principal was built on is still so: both issuers known for their roles, the agent registered,
+    /// active and bound as it must be. For streams that outlive a generation.
     #[must_use]
     pub fn still_holds(&self, principal: &Principal) -> bool {
         let (user, agent) = (principal.user(), principal.agent());
         let registered = self.agent(agent.issuer(), agent.subject());
         self.issuer(user.issuer(), Side::User).is_some()
             && self.issuer(agent.issuer(), Side::Agent).is_some()
-            && registered.is_some_and(|now| now.state == AgentState::Active && now.name == agent.name())
+            && registered.is_some_and(|now| {
+                now.state == AgentState::Active
+                    && now.name == agent.name()
+                    && now.require_binding.is_met(principal.bound(), principal.is_covered())
+            })
     }
 
     /// The profile for tokens with this `iss` on that side.

@@ -1,4 +1,4 @@
-//! From a whole request to the point where its operation can be decided: the door, both identities, the session.
+//! From a whole request to the point where its operation can be decided: the door, both identities, the proof, the session.
 //!
 //! Asks the owner shard for what this core cannot know. Possession of a session or task id is never enough: what comes
 //! back is compared with who is asking, and a mismatch answers exactly as an unknown id does.
@@ -8,7 +8,9 @@ use std::rc::Rc;
 use super::call::Call;
 use super::{Context, Next, Refusal, Request, decide, door};
 use crate::framing::http1::{Known, Method};
-use crate::identity::{Presented, Principal};
+use crate::identity::{
+    Fault, Identified, IdentityError, Presented, Principal, ProofFault, ProofId, Scheme, Spent, Terms,
+};
 use crate::mcp::{Era, OwnedId, Version};
 use crate::session::{SessionFacts, SessionId};
 use crate::snapshot::Server;
@@ -22,6 +24,44 @@ pub(super) struct Admitted {
     pub(super) session: Option<(SessionId, SessionFacts)>,
     /// Tasks the owners were asked for, with their creator if it is this caller.
     pub(super) tasks: Vec<(TaskKey, Option<TaskFacts>)>,
+}
+
+/// Waits for the shard that owns the key to say whether a proof was used before.
+#[derive(Debug)]
+#[must_use = "a request ends unanswered when its continuation is dropped"]
+pub struct NeedsProof {
+    id: ProofId,
+    admitted: Box<Admitted>,
+}
+
+impl NeedsProof {
+    /// The proof to use.
+    #[must_use]
+    pub const fn id(&self) -> &ProofId {
+        &self.id
+    }
+
+    /// Goes on with what the owner says.
+    pub fn resume(self, spent: Spent, request: &Request<'_>, context: &mut Context<'_>) -> Next {
+        let call = self.admitted.call;
+        let snapshot = context.snapshot;
+        let Some(server) = call.server().and_then(|name| snapshot.server(name)) else {
+            return call.refuse(&Refusal::Path, context);
+        };
+        let admitted = Admitted { call, ..*self.admitted };
+        match spent {
+            Spent::Now => in_session(admitted, server, request, context),
+            Spent::Before => {
+                let refusal = Refusal::Identity {
+                    error: IdentityError::replayed(),
+                    metadata: door::metadata_url(server, snapshot),
+                    scheme: Scheme::Dpop,
+                };
+                admitted.call.refuse(&refusal, context)
+            }
+            Spent::Full => admitted.call.refuse(&Refusal::Busy { id: None }, context),
+        }
+    }
 }
 
 /// Waits for the owner shard to say what a session id stands for.
@@ -127,17 +167,21 @@ pub fn admit(request: &Request<'_>, context: &mut Context<'_>) -> Next {
     };
     call.at(server);
     match identify(&mut call, server, request, context) {
-        Ok(principal) => in_session(
-            Admitted {
+        Ok((principal, proof)) => {
+            let admitted = Admitted {
                 call,
                 principal,
                 session: None,
                 tasks: Vec::new(),
-            },
-            server,
-            request,
-            context,
-        ),
+            };
+            match proof {
+                None => in_session(admitted, server, request, context),
+                Some(id) => Next::SpendProof(NeedsProof {
+                    id,
+                    admitted: Box::new(admitted),
+                }),
+            }
+        }
         Err(refusal) => call.refuse(&refusal, context),
     }
 }
@@ -147,31 +191,43 @@ fn identify(
     server: &Server,
     request: &Request<'_>,
     context: &mut Context<'_>,
-) -> Result<Rc<Principal>, Refusal> {
+) -> Result<(Rc<Principal>, Option<ProofId>), Refusal> {
     let begun = (context.ticks)();
     let snapshot = context.snapshot;
     let bench = &mut *context.bench;
-    let (agent, user) = (
-        request.view.known(Known::Authorization),
-        request.view.known(Known::UserAssertion),
-    );
-    let verified = Presented::from_values(agent, user).and_then(|shown| {
+    let terms = Terms {
+        trust: &snapshot.trust,
+        nonces: &snapshot.proofs.nonces,
+        require_nonce: snapshot.proofs.require_nonce,
+        method: request.method.name().unwrap_or_default(),
+        origin: &snapshot.front.public_url,
+        path: &server.path,
+    };
+    let verified = Presented::from_request(&request.view).and_then(|shown| {
         bench
             .authenticator
-            .authenticate(&shown, &snapshot.trust, &mut bench.scratch, context.now)
+            .authenticate(&shown, &terms, &mut bench.scratch, context.now)
     });
     call.split.identity_us = micros((context.ticks)().saturating_sub(begun));
     let challenge = |error| Refusal::Identity {
         error,
         metadata: door::metadata_url(server, snapshot),
+        scheme: Scheme::of(request.view.known(Known::Authorization).unwrap_or_default()),
     };
-    let principal = verified.map_err(challenge)?;
+    let wants_nonce = match &verified {
+        Ok(identified) => identified.proof.is_some_and(|proof| proof.renews),
+        Err(error) => error.fault() == Fault::Proof(ProofFault::Nonce),
+    };
+    if wants_nonce {
+        call.offers_nonce(snapshot.proofs.nonces.current(context.now));
+    }
+    let Identified { principal, proof } = verified.map_err(challenge)?;
     call.known_as(&principal);
     snapshot.denylist.check(&principal).map_err(challenge)?;
     if !snapshot.may_use(&principal, server) {
         return Err(Refusal::Server);
     }
-    Ok(principal)
+    Ok((principal, proof.map(|proof| proof.id)))
 }
 
 /// Whole microseconds of a span of nanoseconds.

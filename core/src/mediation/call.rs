@@ -31,6 +31,8 @@ pub struct Call {
     arguments: Option<[u8; 32]>,
     denied_by: Vec<PolicyId>,
     fault: Option<UpstreamFault>,
+    /// What the next proof should hold.
+    nonce: Option<String>,
     pub(super) split: Split,
 }
 
@@ -90,6 +92,7 @@ impl Call {
             arguments: None,
             denied_by: Vec::new(),
             fault: None,
+            nonce: None,
             split: Split::default(),
         }
     }
@@ -112,6 +115,22 @@ impl Call {
 
     pub(super) fn known_as(&mut self, principal: &Rc<Principal>) {
         self.principal = Some(Rc::clone(principal));
+    }
+
+    /// Has every answer carry the nonce that the caller's next proof should hold.
+    pub(super) fn offers_nonce(&mut self, nonce: String) {
+        self.nonce = Some(nonce);
+    }
+
+    /// Puts into an answer what every answer to this request carries.
+    ///
+    /// SPEC: RFC 9449 8.2 and 9: a nonce may come with any answer, which should not be stored then.
+    pub(super) fn stamp(&self, reply: &mut Reply) {
+        let Some(nonce) = &self.nonce else { return };
+        reply.headers.push(("dpop-nonce", nonce.clone()));
+        if !reply.headers.iter().any(|(name, _)| *name == "cache-control") {
+            reply.headers.push(("cache-control", "no-store".to_owned()));
+        }
     }
 
     /// Notes what a message asks for.
@@ -157,7 +176,8 @@ impl Call {
 
     /// Ends the request with an answer of the gate's own.
     pub(super) fn refuse(self, refusal: &Refusal, context: &Context<'_>) -> Next {
-        let reply = refusal.reply();
+        let mut reply = refusal.reply();
+        self.stamp(&mut reply);
         let turned = Turned {
             side: refusal.side(),
             reason: refusal.reason(),

@@ -291,7 +291,7 @@ impl Prepared {
 
 /// The credentials a request presents, as they stand in its headers.
 pub(super) fn credentials<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
-    [Known::Authorization, Known::UserAssertion]
+    [Known::Authorization, Known::UserAssertion, Known::Dpop]
         .into_iter()
         .filter_map(|known| request.view.known(known))
 }

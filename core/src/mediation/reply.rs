@@ -268,6 +268,13 @@ impl Conversation {
 
     /// Reads the upstream's head and says how its body is treated.
     pub fn head(&mut self, head: &UpstreamHead<'_>, context: &mut Context<'_>) -> HeadPlan {
+        let mut plan = self.plan(head, context);
+        let (HeadPlan::Answer(reply) | HeadPlan::Whole(reply) | HeadPlan::Events(reply)) = &mut plan;
+        self.call.stamp(reply);
+        plan
+    }
+
+    fn plan(&mut self, head: &UpstreamHead<'_>, context: &mut Context<'_>) -> HeadPlan {
         self.status = Some(head.status);
         if head
             .content_encoding
@@ -367,26 +374,28 @@ impl Conversation {
 
     fn fail(&mut self, fault: UpstreamFault) -> HeadPlan {
         self.call.failed(fault);
-        HeadPlan::Answer(self.failure(fault))
+        let id = self.expect.id().cloned();
+        HeadPlan::Answer(Refusal::Upstream { id, fault }.reply())
     }
 
     /// The gate's own answer where the upstream gave none that can be passed on.
     #[must_use]
     pub fn failure(&self, fault: UpstreamFault) -> Reply {
-        Refusal::Upstream {
-            id: self.expect.id().cloned(),
-            fault,
-        }
-        .reply()
+        let id = self.expect.id().cloned();
+        self.stamped(&Refusal::Upstream { id, fault })
     }
 
     /// The gate's own answer when the intent could not be recorded.
     #[must_use]
     pub fn unrecorded(&self) -> Reply {
-        Refusal::Audit {
-            id: self.expect.id().cloned(),
-        }
-        .reply()
+        let id = self.expect.id().cloned();
+        self.stamped(&Refusal::Audit { id })
+    }
+
+    fn stamped(&self, refusal: &Refusal) -> Reply {
+        let mut reply = refusal.reply();
+        self.call.stamp(&mut reply);
+        reply
     }
 
     /// Lets the gate answer a server request in the client's place, with a JSON-RPC error.

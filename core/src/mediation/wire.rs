@@ -4,10 +4,11 @@
 //! unknown one, and a denied call never names another principal's policies or tools.
 //!
 //! SPEC: MCP 2026-07-28 basic/transports/streamable-http (statuses), basic/authorization (challenges), RFC 6750 3,
-//! RFC 9728 5.1.
+//! RFC 9449 7.1, RFC 9728 5.1.
 
 use crate::credential::GrantRefusal;
-use crate::identity::{Fault, IdentityError, Side};
+use crate::identity::{Fault, IdentityError, ProofFault, Scheme, Side};
+use crate::jose;
 use crate::json::write::ObjectWriter;
 use crate::mcp::{self, McpError, OwnedId, Version, code};
 
@@ -77,6 +78,8 @@ pub enum Refusal {
         error: IdentityError,
         /// Where the protected resource metadata of this server is.
         metadata: String,
+        /// How the caller presented its token.
+        scheme: Scheme,
     },
     /// The agent may not use this server at all.
     Server,
@@ -262,7 +265,11 @@ impl Refusal {
             Self::Origin => plain(403, "origin not allowed"),
             Self::Path => plain(404, "no server lives at this path"),
             Self::Method { allow } => plain(405, "method not allowed").with("allow", *allow),
-            Self::Identity { error, metadata } => challenge(error, metadata),
+            Self::Identity {
+                error,
+                metadata,
+                scheme,
+            } => challenge(error, metadata, *scheme),
             Self::Server => plain(403, "this agent may not use this server"),
             Self::MediaType => plain(415, "the body must be application/json in UTF-8"),
             Self::ContentEncoding => plain(415, "the body must not be encoded").with("accept-encoding", "identity"),
@@ -309,21 +316,26 @@ fn plain(status: u16, message: &str) -> Reply {
     Reply::error(status, None, code::INVALID_REQUEST, message, None)
 }
 
-/// 401 with one body for every cause; only a presented token earns `error`, as RFC 6750 3.1 asks.
-fn challenge(error: &IdentityError, metadata: &str) -> Reply {
-    let mut value = format!("Bearer resource_metadata=\"{metadata}\"");
+/// 401 with one body for every cause; only a presented token earns `error`, as RFC 6750 3.1 asks. Whoever presented a proof
+/// is told whether that was at fault (RFC 9449 7.1); everybody else, that a proof could be presented.
+fn challenge(error: &IdentityError, metadata: &str, scheme: Scheme) -> Reply {
+    let possession = format!("DPoP algs=\"{}\"", jose::proof::ALGORITHMS.join(" "));
+    let metadata = format!("resource_metadata=\"{metadata}\"");
     // Absent is no fault of a token; whichever side it is, the body stays the same.
-    if error.fault() != Fault::Absent {
-        value.push_str(", error=\"invalid_token\"");
+    let cause = match (error.fault(), scheme) {
+        (Fault::Absent, _) => "",
+        (Fault::Proof(ProofFault::Nonce), Scheme::Dpop) => ", error=\"use_dpop_nonce\"",
+        (Fault::Proof(_), Scheme::Dpop) => ", error=\"invalid_dpop_proof\"",
+        _ => ", error=\"invalid_token\"",
+    };
+    let message = "both identities must be presented and valid";
+    let reply = Reply::error(401, None, code::UNAUTHENTICATED, message, None);
+    match scheme {
+        Scheme::Bearer => reply
+            .with("www-authenticate", format!("Bearer {metadata}{cause}"))
+            .with("www-authenticate", possession),
+        Scheme::Dpop => reply.with("www-authenticate", format!("{possession}, {metadata}{cause}")),
     }
-    Reply::error(
-        401,
-        None,
-        code::UNAUTHENTICATED,
-        "both identities must be presented and valid",
-        None,
-    )
-    .with("www-authenticate", value)
 }
 
 /// What the caller can do something about is told at HTTP 200 (docs/decisions/0002); an outage is 503.

@@ -170,6 +170,7 @@ pub(super) fn context(
         ("amr", set(&mut request.who.amr.iter().map(String::as_str))),
         ("scopes", set(&mut request.who.scopes.iter().map(String::as_str))),
         ("link", string(request.who.link)),
+        ("binding", string(request.who.binding)),
     ];
     auth.extend(request.who.acr.map(|acr| ("acr", string(acr))));
     if let Some(at) = request.who.auth_time {

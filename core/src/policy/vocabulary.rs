@@ -37,7 +37,14 @@ pub(super) const CONTEXT: &[Attribute] = &[
     },
     Attribute {
         name: "auth",
-        inner: Inner::Known(&[value("age"), value("acr"), value("amr"), value("scopes"), value("link")]),
+        inner: Inner::Known(&[
+            value("age"),
+            value("acr"),
+            value("amr"),
+            value("scopes"),
+            value("link"),
+            value("binding"),
+        ]),
     },
     value("credential"),
     Attribute {

@@ -32,6 +32,8 @@ pub struct Who<'a> {
     pub scopes: &'a [String],
     /// What ties the user's assertion to this agent, in one word: `context.auth.link`.
     pub link: &'a str,
+    /// How the agent showed that its token is its own, in one word: `context.auth.binding`.
+    pub binding: &'a str,
 }
 
 impl<'a> From<&'a Principal> for Who<'a> {
@@ -52,6 +54,7 @@ impl<'a> From<&'a Principal> for Who<'a> {
             amr: &auth.amr,
             scopes: &auth.scopes,
             link: principal.link().name(),
+            binding: principal.binding_name(),
         }
     }
 }

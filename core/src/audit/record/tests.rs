@@ -26,6 +26,8 @@ fn caller<'a>() -> Caller<'a> {
         prior: vec!["planner"],
         user: "alice",
         user_issuer: "https://idp.example",
+        link: "may_act",
+        binding: "dpop",
     }
 }
 
@@ -79,6 +81,7 @@ fn an_intent_says_who_what_and_by_which_policy() {
     assert_eq!(json["agent"]["name"], "claude");
     assert_eq!(json["agent"]["prior"][0], "planner");
     assert_eq!(json["user"]["id"], "alice");
+    assert_eq!((&json["link"], &json["binding"]), (&"may_act".into(), &"dpop".into()));
     assert_eq!(
         (&json["server"], &json["tool"]),
         (&"ledger".into(), &"read_entry".into())

@@ -17,10 +17,13 @@ use crate::identity::Dialect;
 use crate::identity::Fault;
 use crate::identity::Issuer;
 use crate::identity::Marked;
+use crate::identity::Nonces;
 use crate::identity::Presented;
 use crate::identity::RegisteredAgent;
+use crate::identity::RequireBinding;
 use crate::identity::Roles;
 use crate::identity::Side;
+use crate::identity::Terms;
 use crate::identity::Trust;
 use crate::identity::examine;
 use crate::jose::Algorithm;
@@ -87,6 +90,7 @@ fn trust(issuer: Issuer, agent: &str) -> Trust {
         state: AgentState::Active,
         servers: None,
         clients: Vec::new(),
+        require_binding: RequireBinding::None,
     };
     Trust::new(1, vec![issuer], vec![agent]).unwrap()
 }
@@ -199,7 +203,16 @@ fn claims_are_found_under_other_names_and_deeper_down() {
         let presented = Presented::from_values(Some(&bearer), Some(user)).unwrap();
         let now = UnixTime::from_secs(NOW);
         let mut authenticator = Authenticator::new(8);
-        let principal = authenticator.authenticate(&presented, &trust, &mut Scratch::new(), now);
+        let terms = Terms {
+            trust: &trust,
+            nonces: &Nonces::new([5; 32], now),
+            require_nonce: true,
+            method: "POST",
+            origin: GATE,
+            path: "/town/mcp",
+        };
+        let identified = authenticator.authenticate(&presented, &terms, &mut Scratch::new(), now);
+        let principal = identified.map(|identified| identified.principal);
         principal.map(|principal| (principal.user().id().to_owned(), principal.user().groups().to_vec()))
     };
     assert_eq!(

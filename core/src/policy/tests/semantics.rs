@@ -157,6 +157,7 @@ fn conditions_see_the_documented_context() {
             true,
         ),
         (r#"context.auth.link == "may_act" && !(context.auth has acr)"#, true),
+        (r#"context.auth.binding == "none""#, true),
         (r#"context.net.ip.isInRange(ip("10.0.0.0/8")) && context.net.tls"#, true),
         (r#"context.time.now > datetime("2026-11-21T09:29:59Z")"#, true),
         (r#"context.time.now == datetime("2026-11-21T09:30:00Z")"#, true),

@@ -84,6 +84,7 @@ impl Site {
             amr: &self.amr,
             scopes: &self.scopes,
             link: "may_act",
+            binding: "none",
         }
     }
 
