@@ -6,13 +6,16 @@
 
 mod client;
 mod gate;
+mod holder;
 mod idp;
+
 mod issuer;
 mod sockets;
 mod upstream;
 
 pub(crate) use client::{Response, Wire, modern_call, modern_headers, read_one, read_response};
 pub(crate) use gate::{Gate, PERMIT_CLERKS};
+pub(crate) use holder::{Holder, sha256};
 pub(crate) use idp::{Idp, JWKS, OPENID};
 pub(crate) use issuer::{Issuer, claims};
 pub(crate) use upstream::{Upstream, body_of, json_response};

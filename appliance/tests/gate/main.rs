@@ -8,6 +8,7 @@ mod hazards;
 mod issuers;
 mod kit;
 mod lifecycle;
+mod proofs;
 mod revocation;
 mod secrets;
 mod sessions;

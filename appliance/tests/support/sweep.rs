@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const HEADERS: [&[u8]; 2] = [b"authorization", b"x-ai-user-assertion"];
+const HEADERS: [&[u8]; 3] = [b"authorization", b"dpop", b"x-ai-user-assertion"];
 
 /// What is shorter may stand anywhere by chance. Of a signature, a run of this length is enough.
 const SHORT: usize = 20;

@@ -51,7 +51,8 @@ impl Issuer {
         self.sign(&self.claims(subject, &serde_json::json!({"azp": agent, "groups": groups})))
     }
 
-    fn claims(&self, subject: &str, more: &serde_json::Value) -> serde_json::Value {
+    /// The claims of a token for this gate, with `more`.
+    pub(crate) fn claims(&self, subject: &str, more: &serde_json::Value) -> serde_json::Value {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap()
