@@ -125,25 +125,21 @@ fn a_bound_token_passes_with_a_proof_and_a_nonce_and_the_server_sees_none_of_it(
     }
 }
 
-#[test]
-fn whatever_is_wrong_with_a_proof_it_is_refused_alike_and_nothing_is_sent() {
-    let upstream = Upstream::obliging();
-    let mut gate = Gate::start(&upstream, PERMIT_CLERKS);
-    let bound = Bound::new(&gate, Holder::es256());
-    let (nonce, thief) = (bound.nonce(), Holder::es256());
-    let good = bound.claims(&nonce);
-    let iat = good["iat"].as_u64().unwrap();
+/// One proof for each thing that can be wrong with it.
+fn wrong(bound: &Bound<'_>, nonce: &str) -> Vec<(&'static str, String)> {
+    let thief = Holder::es256();
+    let iat = bound.claims(nonce)["iat"].as_u64().unwrap();
     let claims = |name: &str, value: Value| {
-        let mut claims = bound.claims(&nonce);
+        let mut claims = bound.claims(nonce);
         claims[name] = value;
         bound.sign(&claims)
     };
     let header = |change: &dyn Fn(&mut Value)| {
         let mut header = bound.holder.header();
         change(&mut header);
-        bound.holder.sign(&header, &bound.claims(&nonce))
+        bound.holder.sign(&header, &bound.claims(nonce))
     };
-    let wrong = [
+    vec![
         ("htm", claims("htm", json!("GET"))),
         (
             "htu of another server",
@@ -151,7 +147,7 @@ fn whatever_is_wrong_with_a_proof_it_is_refused_alike_and_nothing_is_sent() {
         ),
         (
             "htu by the address that was asked",
-            claims("htu", json!(format!("http://{}/town/mcp", gate.address))),
+            claims("htu", json!(format!("http://{}/town/mcp", bound.gate.address))),
         ),
         ("ath", claims("ath", json!(sha256(&bound.user)))),
         ("iat long ago", claims("iat", json!(iat - 90))),
@@ -167,9 +163,9 @@ fn whatever_is_wrong_with_a_proof_it_is_refused_alike_and_nothing_is_sent() {
         ),
         (
             "another key, signed with it",
-            thief.sign(&thief.header(), &bound.claims(&nonce)),
+            thief.sign(&thief.header(), &bound.claims(nonce)),
         ),
-        ("another key", thief.sign(&bound.holder.header(), &bound.claims(&nonce))),
+        ("another key", thief.sign(&bound.holder.header(), &bound.claims(nonce))),
         ("a private key", header(&|header| header["jwk"]["d"] = json!("AA"))),
         ("alg none", header(&|header| header["alg"] = json!("none"))),
         ("alg HS256", header(&|header| header["alg"] = json!("HS256"))),
@@ -177,7 +173,16 @@ fn whatever_is_wrong_with_a_proof_it_is_refused_alike_and_nothing_is_sent() {
         ("kid", header(&|header| header["kid"] = json!("k1"))),
         ("the token itself", bound.agent.clone()),
         ("no JWS", "e30.e30".to_owned()),
-    ];
+    ]
+}
+
+#[test]
+fn whatever_is_wrong_with_a_proof_it_is_refused_alike_and_nothing_is_sent() {
+    let upstream = Upstream::obliging();
+    let mut gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let bound = Bound::new(&gate, Holder::es256());
+    let nonce = bound.nonce();
+    let (good, wrong) = (bound.claims(&nonce), wrong(&bound, &nonce));
     let reference = gate.post("authorization: Bearer e30.e30.e30\r\n", b"{}");
     let before = upstream.count();
     for (name, proof) in &wrong {
