@@ -288,7 +288,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
     fs::read(path).map_err(fault)
 }
 
-fn read_text(path: &Path) -> Result<String, Diagnostic> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Diagnostic> {
     String::from_utf8(read(path)?).map_err(|_| Diagnostic::of_file(path, "is not UTF-8 text"))
 }
 

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tempfile::TempDir;
 
 fn portreeve(directory: &Path, arguments: &[&str]) -> Output {
@@ -125,6 +127,54 @@ fn token_prints_exactly_two_header_lines() {
         assert_eq!(jwt.split('.').count(), 3);
     }
     assert!(stderr(&token).is_empty());
+}
+
+#[test]
+fn a_bound_pair_names_the_key_in_both_tokens_and_a_private_key_is_refused() {
+    let directory = initialised();
+    // The key and thumbprint of RFC 8037 A.3.
+    let public = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let bind = |jwk: &str| {
+        fs::write(directory.path().join("agent.jwk"), jwk).unwrap();
+        let bound = [
+            "token",
+            "--agent",
+            "claude-code",
+            "--user",
+            "me",
+            "--bind-to",
+            "agent.jwk",
+        ];
+        portreeve(directory.path(), &bound)
+    };
+    let token = bind(public);
+    assert_eq!(token.status.code(), Some(0), "{}", stderr(&token));
+    let text = stdout(&token);
+    let mut lines = text.lines();
+    for start in ["Authorization: DPoP ", "X-AI-User-Assertion: "] {
+        let jwt = lines.next().unwrap().strip_prefix(start).unwrap();
+        let claims = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1).unwrap()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(
+            claims["cnf"],
+            serde_json::json!({"jkt": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"})
+        );
+    }
+    let private = public.replace("\"x\"", "\"d\":\"AA\",\"x\"");
+    for (jwk, words) in [
+        (private.as_str(), "private half"),
+        (r#"{"kty":"oct","k":"AA"}"#, "symmetric"),
+        ("not JSON", "missing or of the wrong type"),
+    ] {
+        let refused = bind(jwk);
+        assert_eq!(refused.status.code(), Some(3));
+        assert!(
+            stdout(&refused).is_empty() && stderr(&refused).contains(words),
+            "{}",
+            stderr(&refused)
+        );
+        assert!(!stderr(&refused).contains("11qYAYKx"), "no part of the file is shown");
+    }
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! `portreeve token`: the two tokens an agent presents for a user, from the embedded issuer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use portreeve_core::jose::jwk::{KeyFault, PublicKey};
 use portreeve_core::time::UnixTime;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::{Failure, unknown};
 use crate::config::keys::{self, Role};
 use crate::config::value::TimeSpan;
-use crate::config::{self, Agent, AgentState, Config, EMBEDDED, Embedded, embedded};
+use crate::config::{self, Agent, AgentState, Config, Diagnostic, EMBEDDED, Embedded, embedded};
 
 /// Print the two tokens that an agent presents for a user, as HTTP header lines.
 ///
@@ -30,6 +31,9 @@ pub(super) struct Options {
     /// How long the tokens live: 90s, 30m, 8h.
     #[arg(long, value_name = "TIME", default_value = "1h")]
     ttl: TimeSpan,
+    /// A public key as a JWK; both tokens then count only with DPoP proofs made by its private half.
+    #[arg(long, value_name = "JWK_FILE")]
+    bind_to: Option<PathBuf>,
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "portreeve.toml")]
     config: PathBuf,
@@ -52,6 +56,7 @@ pub(super) fn run(options: &Options) -> Result<String, Failure> {
     if options.ttl.0 < Duration::from_secs(1) {
         return Err(other("--ttl is less than a second"));
     }
+    let holder = options.bind_to.as_deref().map(public_key).transpose()?;
     let key = keys::load(&config, Role::Embedded).map_err(|fault| vec![fault])?;
     let order = embedded::Order {
         agent,
@@ -60,12 +65,25 @@ pub(super) fn run(options: &Options) -> Result<String, Failure> {
         now: now()?,
         lifetime: options.ttl.0,
         entropy: [random()?, random()?],
+        key: holder.as_ref(),
     };
     let made = embedded::issue(&key, &config.gate.public_url, &order).map_err(|error| other(&error.to_string()))?;
+    let scheme = if holder.is_some() { "DPoP" } else { "Bearer" };
     Ok(format!(
-        "Authorization: Bearer {}\nX-AI-User-Assertion: {}\n",
+        "Authorization: {scheme} {}\nX-AI-User-Assertion: {}\n",
         made.agent, made.user
     ))
+}
+
+fn public_key(file: &Path) -> Result<PublicKey, Failure> {
+    let document = config::read_text(file).map_err(|fault| vec![fault])?;
+    PublicKey::parse(document.as_bytes()).map_err(|fault| {
+        let hint = match fault {
+            KeyFault::Private => "leave the private half where it is; this command needs kty, crv, x and y, or n and e",
+            _ => "one public key as a JSON object, RFC 7517 4: EC, OKP or RSA",
+        };
+        vec![Diagnostic::of_file(file, fault.to_string()).hint(hint)].into()
+    })
 }
 
 fn find_agent<'a>(config: &'a Config, name: &str) -> Result<&'a Agent, Failure> {

@@ -3,13 +3,15 @@
 //! It is an issuer like any other to the rest of the gate. Agents and users have issuers of their own, so that the one
 //! kind of token can never be taken for the other, and every assertion names the one agent that may present it.
 //!
-//! SPEC: RFC 9068 2 (access tokens), RFC 8693 4.4 (`may_act`).
+//! SPEC: RFC 9068 2 (access tokens), RFC 8693 4.4 (`may_act`), RFC 9449 6.1 (`cnf`).
 
 use std::time::Duration;
 
 use portreeve_core::credential::{KeyError, SigningKey, documents};
 use portreeve_core::identity::{ClaimNames, Dialect, Issuer, Roles};
 use portreeve_core::jose::Algorithm;
+use portreeve_core::jose::base64url;
+use portreeve_core::jose::jwk::PublicKey;
 use portreeve_core::jose::jwks::{JwksError, KeySet};
 use portreeve_core::json::write::ObjectWriter;
 use portreeve_core::time::UnixTime;
@@ -47,6 +49,8 @@ pub struct Order<'a> {
     pub lifetime: Duration,
     /// Randomness for the ids of the two tokens.
     pub entropy: [[u8; 16]; 2],
+    /// The key that both are bound to.
+    pub key: Option<&'a PublicKey>,
 }
 
 /// Makes the two tokens of `order` for the gate at `gate`, its public URL.
@@ -55,6 +59,7 @@ pub struct Order<'a> {
 /// The key cannot sign.
 pub fn issue(key: &SigningKey, gate: &str, order: &Order<'_>) -> Result<Credentials, KeyError> {
     let expires = order.now.saturating_add(order.lifetime);
+    let thumbprint = order.key.map(|key| base64url::encode(&key.thumbprint()));
     let claims = |issuer: &str, subject: &str, entropy: [u8; 16], fill: &dyn Fn(&mut ObjectWriter<'_>)| {
         let mut json = Vec::with_capacity(512);
         let mut object = ObjectWriter::new(&mut json);
@@ -63,6 +68,12 @@ pub fn issue(key: &SigningKey, gate: &str, order: &Order<'_>) -> Result<Credenti
             .number_u64("iat", order.now.secs())
             .number_u64("exp", expires.secs());
         object.string("jti", &hex(entropy));
+        // SPEC: RFC 9449 6.1.
+        if let Some(thumbprint) = &thumbprint {
+            object.object("cnf", |cnf| {
+                cnf.string("jkt", thumbprint);
+            });
+        }
         fill(&mut object);
         object.finish();
         json

@@ -178,6 +178,7 @@ impl Stage {
             now: clock::now(),
             lifetime,
             entropy: [entropy(), entropy()],
+            key: None,
         };
         embedded::issue(&self.issuer, &self.config.gate.public_url, &order)
     }
