@@ -89,6 +89,7 @@ fn two_lines_are_a_configuration_and_its_defaults_are_the_closed_choice() {
     assert_eq!(config.limits, Limits::DEFAULT);
     assert_eq!(config.mint.algorithm, MintAlgorithm::EdDSA);
     assert_eq!(config.mint.lifetime, Duration::from_secs(60));
+    assert!(config.proofs.require_nonce);
     assert!(config.issuers.is_empty() && config.agents.is_empty() && config.embedded.is_none());
 }
 
@@ -134,6 +135,31 @@ fn a_site_means_what_it_says() {
 }
 
 #[test]
+fn an_agent_is_bound_as_its_table_says_and_as_nothing_else() {
+    let bound = |value: &str| {
+        let agent = format!("[embedded_issuer]\n[agents.a]\nissuer = \"embedded\"\n{value}");
+        parsed(&with(&agent)).map(|config| config.agents[0].require_binding)
+    };
+    assert_eq!(bound("").unwrap(), RequireBinding::None);
+    for (text, expected) in [
+        ("none", RequireBinding::None),
+        ("token", RequireBinding::Token),
+        ("request", RequireBinding::Request),
+    ] {
+        assert_eq!(bound(&format!("require_binding = \"{text}\"\n")).unwrap(), expected);
+    }
+    for wrong in ["\"Token\"", "\"dpop\"", "true"] {
+        assert!(bound(&format!("require_binding = {wrong}\n")).is_err(), "{wrong}");
+    }
+    assert!(
+        !parsed(&with("[proofs]\nrequire_nonce = false\n"))
+            .unwrap()
+            .proofs
+            .require_nonce
+    );
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_place_and_the_likely_meaning() {
     let text = "[gate]\nlisten = \"127.0.0.1:1\"\nallowed_host = []\n";
     assert_eq!(
@@ -159,6 +185,7 @@ fn every_table_refuses_unknown_keys() {
         "[x]",
         "[limits]",
         "[mint]",
+        "[proofs]",
         "[gate.tls]\ncertificate = \"c\"\nkey = \"k\"",
         "[embedded_issuer]",
         "[embedded_issuer.users.alice]",
