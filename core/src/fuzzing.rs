@@ -9,6 +9,7 @@ mod http1;
 mod json;
 mod jws;
 mod mcp;
+mod proof;
 pub(crate) mod sse;
 #[cfg(test)]
 mod tests;
@@ -17,4 +18,5 @@ pub use http1::http1;
 pub use json::json;
 pub use jws::jws;
 pub use mcp::mcp;
+pub use proof::proof;
 pub use sse::sse;

@@ -81,3 +81,6 @@ pub use self::trust::AgentState;
 pub use self::trust::RegisteredAgent;
 pub use self::trust::Trust;
 pub use self::trust::TrustError;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::proof::prove_alone;

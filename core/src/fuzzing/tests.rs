@@ -41,3 +41,32 @@ fn the_jws_corpus_has_no_finding() {
 fn the_mcp_corpus_has_no_finding() {
     replay("mcp", super::mcp);
 }
+
+#[test]
+fn the_proof_corpus_has_no_finding() {
+    replay("proof", super::proof);
+}
+
+/// A corpus of which nothing is accepted would find nothing.
+#[test]
+fn the_proof_corpus_has_good_proofs_and_bad_ones() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/proof");
+    let is_good = |name: &str| super::proof::is_good(&fs::read(corpus.join(name)).unwrap());
+    for good in [
+        "ed25519",
+        "es256",
+        "es384",
+        "rs256",
+        "rs256_4096",
+        "ps256",
+        "nonce",
+        "oth",
+        "normalised_uri",
+        "expires",
+    ] {
+        assert!(is_good(good), "{good}");
+    }
+    for bad in ["alg_other", "kid", "old", "oth_unknown", "private_key", "query"] {
+        assert!(!is_good(bad), "{bad}");
+    }
+}
