@@ -22,22 +22,34 @@ fn normal(uri: &str) -> Option<String> {
     let (scheme, rest) = uri.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let default_port = match scheme.as_str() {
-        "https" => ":443",
-        "http" => ":80",
+        "https" => "443",
+        "http" => "80",
         _ => return None,
     };
     let (authority, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
-    let authority = authority.to_ascii_lowercase();
-    let authority = [default_port, ":"]
-        .iter()
-        .find_map(|port| authority.strip_suffix(port))
-        .unwrap_or(&authority);
-    if authority.is_empty() {
-        return None;
-    }
-    let mut normal = format!("{scheme}://{authority}");
+    let mut normal = format!("{scheme}://{}", normal_authority(authority, default_port)?);
     push_path(&mut normal, path)?;
     Some(normal)
+}
+
+/// SPEC: RFC 3986 3.2.2, 3.2.3 and 6.2.3: colons in a host only within brackets; an empty or default port is left out.
+fn normal_authority(authority: &str, default_port: &str) -> Option<String> {
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, port) = authority.split_at(end);
+    let digits = if port.is_empty() { "" } else { port.strip_prefix(':')? };
+    if host.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let host = host.to_ascii_lowercase();
+    Some(match digits {
+        "" => host,
+        digits if digits == default_port => host,
+        digits => format!("{host}:{digits}"),
+    })
 }
 
 /// SPEC: RFC 3986 6.2.2.1 and 6.2.2.2: upper-case hexadecimal digits; unreserved characters are not encoded.
@@ -117,15 +129,27 @@ mod tests {
             "https://gate.\u{ff45}xample/ledger-1/mcp",
             "https:///ledger-1/mcp",
             "https://:443/ledger-1/mcp",
+            "https://gate.example::/ledger-1/mcp",
+            "https://gate.example:443:443/ledger-1/mcp",
+            "https://gate.example:443a/ledger-1/mcp",
+            "https://[gate.example/ledger-1/mcp",
             &format!("https://gate.example/{}", "a".repeat(PROOF_URI_BYTES_MAX)),
         ] {
             assert!(!is_ours(other), "{other}");
         }
     }
 
+    #[test]
+    fn an_authority_with_more_than_one_port_has_no_normal_form() {
+        for broken in ["HTTP://::", "http://a:80:80/", "http://[::1]80/", "http://[::1]:80:80/"] {
+            assert_eq!(normal(broken), None, "{broken}");
+        }
+        assert_eq!(normal("http://[::1]:80").as_deref(), Some("http://[::1]/"));
+    }
+
     proptest! {
         #[test]
-        fn a_normal_form_is_its_own(uri in "(HTTP|https)://[A-Za-z.:0-9]{0,12}(/|%[0-9a-fA-F]{2}|[a-zA-Z%]){0,12}") {
+        fn a_normal_form_is_its_own(uri in "(HTTP|https)://[A-Za-z.:0-9\\[\\]]{0,12}(/|%[0-9a-fA-F]{2}|[a-zA-Z%]){0,12}") {
             if let Some(once) = normal(&uri) {
                 prop_assert_eq!(normal(&once), Some(once.clone()), "{}", uri);
             }
