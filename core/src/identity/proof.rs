@@ -229,6 +229,7 @@ pub(crate) fn prove_alone(
     let mut workspace = Workspace {
         decoded: &mut Vec::new(),
         scratch: &mut json::Scratch::new(),
+        lacking: &mut None,
     };
     verify(presented, thumbprint, terms, &mut workspace, now)
 }
