@@ -23,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Diagnostic;
 use crate::config::diagnostic::did_you_mean;
+use crate::dump;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -127,7 +128,9 @@ pub fn run() -> ExitCode {
     let command = Arguments::parse()
         .command
         .unwrap_or(Command::Demo(demo::Options::default()));
-    let done = match command {
+    // Before any key is read.
+    let dumps = dump::forbid().map_err(|error| Failure::Other(format!("core dumps cannot be forbidden: {error}")));
+    let done = dumps.and_then(|()| match command {
         Command::Demo(options) => demo::run(&options, started),
         Command::Check(file) => check::run(&file.config),
         Command::Serve(file) => serve::run(&file.config),
@@ -139,7 +142,7 @@ pub fn run() -> ExitCode {
         Command::Status(options) => status::run(&options),
         Command::Issuer(options) => issuer::run(&options),
         Command::Secret(options) => secret::run(&options),
-    };
+    });
     match done.and_then(|text| say(&text)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Told(answer)) => {

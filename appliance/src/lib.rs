@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod dump;
 pub mod fetch;
 pub mod io;
 pub mod issuers;

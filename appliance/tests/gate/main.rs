@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod credentials;
+mod dump;
 mod evidence;
 mod exchange;
 mod hazards;
