@@ -111,7 +111,7 @@ impl Store {
     /// The file or the key is damaged, missing or open to others, or they do not belong together.
     pub fn get(&self, name: &str) -> Result<Option<Secret>, Diagnostic> {
         let path = self.path(name)?;
-        if !path.exists() {
+        if !is_there(&path)? {
             return Ok(None);
         }
         refuse_shared(&self.state_dir, 0o700)?;
@@ -136,16 +136,17 @@ impl Store {
         }
         self.refuse_stranger()?;
         self.prepare()?;
-        let others = self.list()?;
-        let replaces = others.iter().any(|other| other.name == name);
-        if !replaces && others.len() >= SECRETS_MAX {
+        // By name alone: this is how a file that is damaged is mended.
+        let names = self.names()?;
+        let replaces = names.iter().any(|other| other == name);
+        if !replaces && names.len() >= SECRETS_MAX {
             let message = format!("the store is full, with {SECRETS_MAX} secrets");
             return Err(Diagnostic::of_file(&self.folder(), message).hint("remove some: portreeve secret rm NAME"));
         }
         let key = match key::find(&self.state_dir, self.source)? {
             Some(key) => key,
             // What is sealed already could not be opened with a new key.
-            None if !others.is_empty() => return Err(self.lost_key()),
+            None if !names.is_empty() => return Err(self.lost_key()),
             None => key::make(&self.state_dir, self.source)?,
         };
         let sealed = seal::seal(&key, name, secret.expose(), clock::now())
@@ -159,6 +160,19 @@ impl Store {
     /// # Errors
     /// The directory cannot be read, or a file in it is no sealed secret.
     pub fn list(&self) -> Result<Vec<Listed>, Diagnostic> {
+        let listed = |name: String| {
+            let path = self.path(&name)?;
+            let set = seal::set_at(&read(&path)?).map_err(|fault| self.unopened(&path, &name, fault))?;
+            Ok(Listed { name, set })
+        };
+        self.names()?.into_iter().map(listed).collect()
+    }
+
+    /// The names of all secrets, in order.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, Diagnostic> {
         let folder = self.folder();
         let fault = |error: io::Error| Diagnostic::of_file(&folder, format!("cannot be read: {error}"));
         let entries = match fs::read_dir(&folder) {
@@ -166,21 +180,14 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(fault(error)),
         };
-        let mut listed = Vec::new();
+        let mut names = Vec::new();
         for entry in entries {
-            let path = entry.map_err(fault)?.path();
-            let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some(name) = file_name.strip_suffix(ENDING).filter(|name| is_name(name)) else {
-                continue;
-            };
-            let set = seal::set_at(&read(&path)?).map_err(|fault| self.unopened(&path, name, fault))?;
-            listed.push(Listed {
-                name: name.to_owned(),
-                set,
-            });
+            let file_name = entry.map_err(fault)?.file_name();
+            let name = file_name.to_str().and_then(|name| name.strip_suffix(ENDING));
+            names.extend(name.filter(|name| is_name(name)).map(str::to_owned));
         }
-        listed.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(listed)
+        names.sort();
+        Ok(names)
     }
 
     /// Removes the secret of this name; says whether there was one.
@@ -255,6 +262,12 @@ impl Store {
 pub fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with(['-', '_'])
+}
+
+/// Whether there is something at `path`; what cannot be looked at is not taken for absent.
+fn is_there(path: &Path) -> Result<bool, Diagnostic> {
+    path.try_exists()
+        .map_err(|error| Diagnostic::of_file(path, format!("cannot be read: {error}")))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {

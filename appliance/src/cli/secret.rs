@@ -128,8 +128,8 @@ fn remove(name: &str, config: &ConfigFile) -> Result<String, Failure> {
     if store.remove(name).map_err(|fault| vec![fault])? {
         return Ok(format!("secret `{name}` is removed\n"));
     }
-    let listed = store.list().map_err(|fault| vec![fault])?;
-    let names: Vec<&str> = listed.iter().map(|secret| secret.name.as_str()).collect();
+    let names = store.names().map_err(|fault| vec![fault])?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Err(unknown("secret", name, &names))
 }
 

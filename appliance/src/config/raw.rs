@@ -302,6 +302,5 @@ pub enum MintAlgorithm {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Secrets {
-    #[serde(default)]
-    pub(super) key: KeySource,
+    pub(super) key: Option<Spanned<KeySource>>,
 }

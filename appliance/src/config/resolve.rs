@@ -48,6 +48,7 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
     let embedded = document.embedded_issuer.map(|embedded| resolver.embedded(embedded));
     let servers = resolver.servers(document.servers);
     let mint = resolver.mint(&document.mint);
+    let secrets = resolver.key_source(document.secrets.key);
     if !resolver.faults.is_empty() {
         resolver.faults.sort_by_key(|fault| fault.position);
         return Err(resolver.faults);
@@ -61,7 +62,7 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
         agents,
         servers,
         mint,
-        secrets: document.secrets.key,
+        secrets,
         proofs: Proofs {
             require_nonce: document.proofs.require_nonce.unwrap_or(true),
         },

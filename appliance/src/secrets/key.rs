@@ -12,7 +12,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::seal::{KEY_BYTES, StoreKey};
-use super::{unfinished, write_new};
+use super::{is_there, unfinished, write_new};
 use crate::config::Diagnostic;
 use crate::config::keys::{make_folder, refuse_shared};
 
@@ -35,6 +35,14 @@ pub enum KeySource {
     Keychain,
 }
 
+impl KeySource {
+    /// Whether this build can take the key from there.
+    #[must_use]
+    pub const fn is_supported(self) -> bool {
+        cfg!(feature = "keychain") || !matches!(self, Self::Keychain)
+    }
+}
+
 /// Where the key is, in words.
 pub(super) fn place(state_dir: &Path, source: KeySource) -> String {
     match resolved(source) {
@@ -50,7 +58,7 @@ pub(super) fn find(state_dir: &Path, source: KeySource) -> Result<Option<StoreKe
     match resolved(source) {
         Place::File => {
             let path = file(state_dir);
-            if !path.exists() {
+            if !is_there(&path)? {
                 return Ok(None);
             }
             refuse_shared(state_dir, 0o700)?;
@@ -141,9 +149,9 @@ fn no_credential(state_dir: &Path) -> Diagnostic {
 mod keychain {
     //! The key in the desktop's keychain, under the path of the state directory.
 
-    use std::sync::Once;
-
+    use keyring_core::api::CredentialStoreApi as _;
     use keyring_core::{Entry, Error};
+    use zbus_secret_service_keyring_store::Store;
 
     use super::{Diagnostic, Path, StoreKey, Zeroizing, fs, random};
 
@@ -170,17 +178,8 @@ mod keychain {
     }
 
     fn entry(state_dir: &Path) -> Result<Entry, Error> {
-        static OPENED: Once = Once::new();
-        let mut failed = None;
-        OPENED.call_once(|| match zbus_secret_service_keyring_store::Store::new() {
-            Ok(store) => keyring_core::set_default_store(store),
-            Err(error) => failed = Some(error),
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
         let place = fs::canonicalize(state_dir).unwrap_or_else(|_| state_dir.to_owned());
-        Entry::new("portreeve-store-key", &place.display().to_string())
+        Store::new()?.build("portreeve-store-key", &place.display().to_string(), None)
     }
 
     fn fault(state_dir: &Path, error: &Error) -> Diagnostic {

@@ -156,6 +156,9 @@ fn associated(head: &[u8], name: &str) -> Aad<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: UnixTime = UnixTime::from_secs(1_795_219_200);
@@ -202,6 +205,22 @@ mod tests {
         let file = seal(&key(1), "town", b"secret", NOW).unwrap();
         assert_eq!(open(&key(1), "tower", &file).unwrap_err(), Fault::Altered);
         assert_eq!(open(&key(2), "town", &file).unwrap_err(), Fault::OtherKey);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_and_any_secret_comes_back(
+            bytes in vec(any::<u8>(), 0..600),
+            secret in vec(any::<u8>(), 1..600),
+            name in "[a-z0-9][a-z0-9_-]{0,63}",
+        ) {
+            prop_assert!(open(&key(1), &name, &bytes).is_err());
+            let mut file = seal(&key(1), &name, &secret, NOW).unwrap();
+            prop_assert_eq!(&*open(&key(1), &name, &file).unwrap(), &secret);
+            file.truncate(NONCE_AT);
+            file.extend_from_slice(&bytes);
+            prop_assert!(open(&key(1), &name, &file).is_err());
+        }
     }
 
     #[test]

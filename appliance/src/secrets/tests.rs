@@ -132,6 +132,25 @@ fn a_lost_key_is_never_replaced_while_something_is_sealed_with_it() {
 }
 
 #[test]
+fn a_damaged_file_is_mended_by_setting_its_secret_again() {
+    let folder = TempDir::new().unwrap();
+    let store = store(&folder);
+    store.set("town", &secret("first")).unwrap();
+    fs::write(store.folder().join("town.sealed"), "nonsense").unwrap();
+    assert!(
+        store
+            .list()
+            .unwrap_err()
+            .hint
+            .unwrap()
+            .contains("portreeve secret set town")
+    );
+    assert!(store.get("town").unwrap_err().message.contains("not a sealed secret"));
+    assert!(store.set("town", &secret("second")).unwrap());
+    assert_eq!(store.get("town").unwrap().unwrap().expose(), b"second");
+}
+
+#[test]
 fn names_that_could_leave_the_store_and_secrets_that_are_none_are_refused() {
     let folder = TempDir::new().unwrap();
     let store = store(&folder);

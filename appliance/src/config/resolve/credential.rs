@@ -8,7 +8,7 @@ use crate::config::credential::{Credential, Held, Minted};
 use crate::config::raw;
 use crate::config::raw::credential::Mode;
 use crate::config::value::HttpUrl;
-use crate::secrets;
+use crate::secrets::{self, KeySource};
 
 /// Header of a secret if none is named.
 const HEADER: &str = "authorization";
@@ -16,6 +16,20 @@ const HEADER: &str = "authorization";
 const SCHEME: &str = "Bearer";
 
 impl Resolver<'_> {
+    pub(super) fn key_source(&mut self, written: Option<Spanned<KeySource>>) -> KeySource {
+        let Some(written) = written else {
+            return KeySource::default();
+        };
+        if !written.get_ref().is_supported() {
+            self.refuse(
+                &written,
+                "this portreeve was built without the keychain",
+                "build it with --features keychain, or write \"file\" or \"credential\"",
+            );
+        }
+        written.into_inner()
+    }
+
     pub(super) fn credential(
         &mut self,
         server: &Spanned<String>,
@@ -274,6 +288,14 @@ mod tests {
             assert_eq!(refused.position.unwrap().0, line, "{credential}: {refused}");
             assert!(refused.message.contains(words), "{credential}: {refused}");
         }
+    }
+
+    #[test]
+    #[cfg(not(feature = "keychain"))]
+    fn a_keychain_that_this_build_cannot_use_is_refused_before_anything_needs_it() {
+        let refused = fault("https://tools.example/mcp", "[secrets]\nkey = \"keychain\"");
+        assert_eq!(refused.position, Some((8, 7)));
+        assert!(refused.message.contains("built without the keychain"));
     }
 
     #[test]
