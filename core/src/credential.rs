@@ -19,6 +19,7 @@ mod grant;
 mod held;
 mod key;
 mod minter;
+mod shape;
 
 pub use assertion::client_assertion;
 pub use bound::BoundCredential;
@@ -44,3 +45,5 @@ pub use minter::MintKeys;
 pub use minter::Minting;
 pub use minter::Occasion;
 pub use minter::Scopes;
+pub use shape::ClaimShape;
+pub use shape::ShapeError;

@@ -222,6 +222,10 @@ pub const SERVERS: usize = 256;
 pub const MINT_LIFETIME_MAX: Duration = Duration::from_secs(120);
 /// Bytes of a scope that a server names.
 pub const SCOPE_BYTES_MAX: usize = 1_024;
+/// Claims that a server names, renamed and added ones together.
+pub const CLAIMS_MAX: usize = 16;
+/// Bytes of the name or the value of such a claim.
+pub const CLAIM_BYTES_MAX: usize = 255;
 /// Bytes of a secret that the gate itself holds for a server.
 pub const SECRET_BYTES_MAX: usize = 8_192;
 /// Minted tokens one core keeps for use again.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portreeve_core::credential::{Credentials, Fetching, Means, MintKeys, Minting, Mode, Scopes, StaticCredential};
+use portreeve_core::credential::{
+    ClaimShape, Credentials, Fetching, Means, MintKeys, Minting, Mode, Scopes, StaticCredential,
+};
 use serde::Deserialize;
 
 use super::keys::{self, Role};
@@ -132,6 +134,8 @@ pub struct Minted {
     pub scopes: BTreeMap<String, String>,
     /// The scope for everything else, if not the gate's own.
     pub scopes_default: Option<String>,
+    /// What its claims are like.
+    pub shape: ClaimShape,
 }
 
 /// A secret out of the sealed store, and how it is sent.
@@ -242,6 +246,7 @@ fn means(config: &Config, server: &Server) -> Result<Means, Diagnostic> {
             keys: mint_keys(config, server)?,
             lifetime: minted.lifetime.unwrap_or(config.mint.lifetime),
             scopes: Scopes::new(minted.scopes.clone(), minted.scopes_default.clone()),
+            shape: minted.shape.clone(),
         })),
         Credential::Static(held) => Means::Static(Arc::new(open(config, held)?)),
         Credential::Fetched(fetched) => Means::Fetched(Box::new(Fetching {

@@ -173,10 +173,11 @@ fn each_server_has_its_own_keys_also_one_that_is_added_while_the_gate_runs() {
 }
 
 #[test]
-fn tokens_have_the_scopes_and_the_lifetime_that_their_server_names() {
+fn tokens_have_the_scopes_the_lifetime_and_the_claims_that_their_server_names() {
     let upstream = Upstream::obliging();
     let named = "[servers.town.credential]\nlifetime = \"30s\"\nscopes.read = \"files:read audit\"\n\
-                 scopes_default = \"files\"\n";
+                 scopes_default = \"files\"\n\
+                 claims = { rename = { sub_id = \"person\" }, drop = [\"txn\"], constant = { tenant = \"t-1\" } }\n";
     let mut gate = Gate::start_with(&upstream, PERMIT_ALL, &Issuer::new().jwks(), named);
     assert_eq!(call(&gate, "town").status, 200);
     let other = headers(&Issuer::new()).replace("mcp-name: read", "mcp-name: write");
@@ -191,6 +192,11 @@ fn tokens_have_the_scopes_and_the_lifetime_that_their_server_names() {
         claims[0]["exp"].as_u64().unwrap() - claims[0]["iat"].as_u64().unwrap(),
         30
     );
+    assert_eq!(
+        (&claims[0]["person"]["sub"], &claims[0]["tenant"]),
+        (&json!("ada"), &json!("t-1"))
+    );
+    assert!(claims[0].get("sub_id").is_none() && claims[0].get("txn").is_none());
     assert!(gate.stop().success());
     assert_eq!(of_kind(&gate.audit(), "intent")[0]["scope"], "files:read audit");
 }

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{Context, SHA256};
 
+use super::shape::ClaimShape;
 use crate::json::write::ObjectWriter;
 use crate::time::UnixTime;
 
@@ -23,6 +24,7 @@ pub(super) struct Claims<'a> {
     pub(super) audience: &'a str,
     pub(super) client_id: &'a str,
     pub(super) scope: &'a str,
+    pub(super) shape: &'a ClaimShape,
     pub(super) user: Party<'a>,
     /// Who acts: the agent that called, then those that acted before it, at most [`crate::limits::CHAIN_MAX`].
     pub(super) actors: &'a [Party<'a>],
@@ -38,16 +40,26 @@ impl Claims<'_> {
         let mut object = ObjectWriter::new(out);
         object.string("iss", self.issuer).string("aud", self.audience);
         object.string("sub", &user_id(self.issuer, self.user));
-        object.object("sub_id", |id| {
-            id.string("format", "iss_sub").optional_string("iss", self.user.issuer);
-            id.string("sub", self.user.subject);
-        });
-        object.string("client_id", self.client_id).string("scope", self.scope);
-        object.string("txn", self.transaction).string("jti", self.token_id);
+        if let Some(name) = self.shape.name("sub_id") {
+            object.object(name, |id| {
+                id.string("format", "iss_sub").optional_string("iss", self.user.issuer);
+                id.string("sub", self.user.subject);
+            });
+        }
+        object.string("client_id", self.client_id);
+        for (claim, value) in [("scope", self.scope), ("txn", self.transaction)] {
+            if let Some(name) = self.shape.name(claim) {
+                object.string(name, value);
+            }
+        }
+        object.string("jti", self.token_id);
         object
             .number_u64("iat", self.issued.secs())
             .number_u64("exp", self.expires.secs());
         act(&mut object, self.actors);
+        for (name, value) in self.shape.constants() {
+            object.string(name, value);
+        }
         object.finish();
     }
 }
@@ -91,6 +103,7 @@ mod tests {
             audience: "https://jira.example/mcp",
             client_id: "jira",
             scope: "mcp:tool:create_issue",
+            shape: &ClaimShape::default(),
             user,
             actors,
             transaction: "r-1",

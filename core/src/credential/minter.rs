@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::cache::{Key, MintCache};
 use super::claims::{Claims, Party, update_framed};
 use super::key::SigningKey;
+use super::shape::ClaimShape;
 use crate::identity::Principal;
 use crate::limits;
 use crate::policy::{Action, Permit};
@@ -70,6 +71,8 @@ pub struct Minting {
     pub lifetime: Duration,
     /// What their scopes are called at the server.
     pub scopes: Scopes,
+    /// What their claims are like.
+    pub shape: ClaimShape,
 }
 
 /// The names that one server has for scopes. Without any the gate's own are used: [`crate::policy::Permit::scope`].
@@ -143,6 +146,7 @@ impl Minting {
             audience: &self.audience,
             client_id: permit.server(),
             scope,
+            shape: &self.shape,
             user: Party {
                 issuer: Some(principal.user().issuer()),
                 subject: principal.user().id(),

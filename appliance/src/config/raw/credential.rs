@@ -1,5 +1,6 @@
 //! `[servers.NAME.credential]` as it is written.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -21,6 +22,7 @@ pub(in crate::config) struct Credential {
     #[serde(default)]
     pub(in crate::config) scopes: Named<Spanned<String>>,
     pub(in crate::config) scopes_default: Option<Spanned<String>>,
+    pub(in crate::config) claims: Option<Spanned<Claims>>,
     pub(in crate::config) at: Option<Spanned<Party>>,
     pub(in crate::config) idp: Option<Spanned<Party>>,
     pub(in crate::config) actor: Option<Spanned<Actor>>,
@@ -42,6 +44,18 @@ pub(in crate::config) struct Party {
     pub(in crate::config) certificate: Option<Spanned<PathBuf>>,
     pub(in crate::config) key: Option<Spanned<PathBuf>>,
     pub(in crate::config) ca_file: Option<PathBuf>,
+}
+
+/// How the claims of a token are shaped.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Claims {
+    #[serde(default)]
+    pub(in crate::config) rename: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(in crate::config) drop: Vec<String>,
+    #[serde(default)]
+    pub(in crate::config) constant: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]

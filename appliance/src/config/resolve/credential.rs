@@ -1,6 +1,6 @@
 //! What a server is shown: which keys belong to which mode, and what may be sent over which connection.
 
-use portreeve_core::credential::{self, Scopes, StaticCredential, StaticError};
+use portreeve_core::credential::{self, ClaimShape, Scopes, StaticCredential, StaticError};
 use toml::Spanned;
 
 use super::{MINT_LIFETIME_MAX, Resolver, at_most};
@@ -89,8 +89,12 @@ impl Resolver<'_> {
         if let Some(scope) = &written.scopes_default {
             self.scope(scope);
         }
+        let shape = written
+            .claims
+            .map_or_else(ClaimShape::default, |claims| self.shape(&claims));
         let lifetime = written.lifetime.as_ref();
         Minted {
+            shape,
             lifetime: lifetime.map(|span| at_most(span, MINT_LIFETIME_MAX, self.source, &mut self.faults)),
             scopes: written
                 .scopes
@@ -99,6 +103,18 @@ impl Resolver<'_> {
                 .collect(),
             scopes_default: written.scopes_default.map(Spanned::into_inner),
         }
+    }
+
+    fn shape(&mut self, written: &Spanned<raw::credential::Claims>) -> ClaimShape {
+        let claims = written.get_ref();
+        ClaimShape::new(&claims.rename, &claims.drop, &claims.constant).unwrap_or_else(|error| {
+            self.refuse(
+                written,
+                &error.to_string(),
+                "choose other names; who a token is for, whose it is and how long it lives stay as they are",
+            );
+            ClaimShape::default()
+        })
     }
 
     fn scope(&mut self, written: &Spanned<String>) {
@@ -115,6 +131,7 @@ impl Resolver<'_> {
         let mut strays: Vec<std::ops::Range<usize>> = written.scopes.values().map(Spanned::span).collect();
         strays.extend(written.scopes_default.as_ref().map(Spanned::span));
         strays.extend(written.lifetime.as_ref().map(Spanned::span));
+        strays.extend(written.claims.as_ref().map(Spanned::span));
         for stray in strays {
             let fault = self.source.fault(stray, "only a minted token has this");
             self.faults.push(fault.hint("say mode = \"mint\", or leave it out"));
@@ -278,6 +295,22 @@ mod tests {
                 8,
                 "only a minted token has this",
             ),
+            (
+                "mode = \"none\"\nclaims = { drop = [\"txn\"] }",
+                8,
+                "only a minted token has this",
+            ),
+            (
+                "claims = { drop = [\"aud\"] }",
+                7,
+                "`aud` cannot be renamed or left out",
+            ),
+            (
+                "claims = { constant = { sub = \"root\" } }",
+                7,
+                "cannot be called `sub`",
+            ),
+            ("claims = { remove = [] }", 7, "unknown key `remove`"),
             ("lifetime = \"3m\"", 7, "out of range"),
             ("scopes.read = \"a  b\"", 7, "this is not a scope"),
             ("scopes_default = \"\"", 7, "this is not a scope"),

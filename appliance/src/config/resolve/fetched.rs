@@ -75,6 +75,10 @@ impl Resolver<'_> {
         {
             self.refuse(idp, "only id_jag has this", "say mode = \"id_jag\", or leave it out");
         }
+        if let Some(claims) = &written.claims {
+            let message = "only a minted token has this";
+            self.refuse(claims, message, "its issuer decides what a token says; leave it out");
+        }
         if mode == Mode::ClientCredentials {
             let strays = [
                 written.actor.as_ref().map(Spanned::span),

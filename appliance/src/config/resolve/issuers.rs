@@ -74,7 +74,7 @@ impl Resolver<'_> {
         let max_lifetime = issuer.max_lifetime.as_ref();
         let leeway = issuer.leeway.as_ref();
         let max_stale = issuer.max_stale.as_ref();
-        let keys = self.key_source(&issuer);
+        let keys = self.issuer_keys(&issuer);
         let claims = issuer.claims;
         Issuer {
             name,
@@ -119,7 +119,7 @@ impl Resolver<'_> {
     }
 
     /// A file, a place, or what the issuer's metadata says: in this order, and only one.
-    fn key_source(&mut self, issuer: &raw::Issuer) -> IssuerKeys {
+    fn issuer_keys(&mut self, issuer: &raw::Issuer) -> IssuerKeys {
         if let Some(file) = &issuer.jwks_file {
             let only = "with jwks_file nothing is fetched";
             let others = [
