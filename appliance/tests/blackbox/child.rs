@@ -22,13 +22,18 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts `command` and waits for its `listening on URL` line.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// As [`Running::start`], with something on its standard input.
     #[expect(
         clippy::panic,
         reason = "this is how a test fails; the lint knows test functions only"
     )]
-    pub(crate) fn start(command: &mut Command) -> Self {
+    pub(crate) fn start_with(command: &mut Command, stdin: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));

@@ -1,6 +1,6 @@
 /**
  * The two grants that `oidc-provider` leaves to its host: token exchange (RFC 8693), which issues ID-JAGs as well, and the
- * redemption of ID-JAGs (RFC 7523, draft-ietf-oauth-identity-assertion-authz-grant). They never widen what they were given.
+ * redemption of ID-JAGs (RFC 7523, draft-ietf-oauth-identity-assertion-authz-grant). They never widen a scope.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -81,7 +81,7 @@ class Exchange {
     if (isIdToken) checks.audience = client.clientId;
     else checks.typ = "at+jwt";
     const claims = await verified(token, this.keys, checks, errors.InvalidRequest);
-    // RFC 8693 1.1 leaves it open; a bound token must not come out as a bearer token.
+    // RFC 8693 leaves it open; a bound token must not come out as a bearer token.
     if (claims.cnf !== undefined) throw new errors.InvalidRequest("a bound token is not exchanged");
     return claims;
   }

@@ -1,0 +1,181 @@
+//! The gate under test, before one recording server, and what that server makes of the token it gets.
+
+use std::fs;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::gate_kit::{AUDIENCE, Gate, Response, Upstream, modern_call, modern_headers};
+use crate::library::Library;
+use crate::peers::{Plan, node};
+use crate::provider::Provider;
+
+/// The server's URL at the gate: what clients ask tokens for.
+pub(crate) const TOWN: &str = "https://gate.test/town/mcp";
+/// A resource behind the gate, of which the gate's callers know nothing.
+pub(crate) const LEDGER: &str = "https://ledger.test/mcp";
+/// A resource that has nothing to do with the gate.
+pub(crate) const ELSEWHERE: &str = "https://elsewhere.test/mcp";
+
+/// Which policy permitted a call says what linked its user to its agent.
+const POLICY: &str = r#"
+@id("client") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "client" };
+@id("may_act") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "may_act" };
+"#;
+/// `oauth-as` says nothing of groups.
+const POLICY_ALL: &str = r#"@id("all") permit(principal, action, resource);"#;
+/// The registration that makes `console` the front end of the agent.
+pub(crate) const CONSOLE: &str = "clients.idp = \"console\"";
+
+/// A wait that ends a test instead of hanging it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The gate and its server.
+pub(crate) struct Town {
+    pub(crate) gate: Gate,
+    pub(crate) upstream: Upstream,
+    /// What whoever is refused reads.
+    blunt: Vec<u8>,
+}
+
+impl Town {
+    /// A gate that trusts `provider`, with `agent` in the table of the agent `clerk-bot`.
+    pub(crate) fn trusting(provider: &Provider, agent: &str) -> Self {
+        Self::with(provider.issuer(), &provider.trust(), agent, POLICY)
+    }
+
+    /// A gate that trusts `library`, and lets everybody it knows through.
+    pub(crate) fn believing(library: &Library, agent: &str) -> Self {
+        Self::with(library.issuer(), "", agent, POLICY_ALL)
+    }
+
+    fn with(issuer: &str, more: &str, agent: &str, policy: &str) -> Self {
+        let (folder, upstream) = (TempDir::new().unwrap(), Upstream::obliging());
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        fs::write(folder.path().join("policies/test.cedar"), policy).unwrap();
+        let configuration = format!(
+            r#"
+[gate]
+listen = "127.0.0.1:0"
+public_url = "{AUDIENCE}"
+shards = 2
+
+[issuers.idp]
+issuer = "{issuer}"
+tokens = ["agent", "user"]
+require_at_start = true
+{more}
+
+[agents.clerk-bot]
+issuer = "idp"
+subject = "clerk-bot"
+{agent}
+
+[servers.town]
+url = "http://{}/upstream"
+"#,
+            upstream.address
+        );
+        fs::write(folder.path().join("portreeve.toml"), configuration).unwrap();
+        let gate = Gate::launch(folder, &[&upstream]);
+        let mut town = Self {
+            gate,
+            upstream,
+            blunt: Vec::new(),
+        };
+        let blunt = town.call("e30.e30.e30", "e30.e30.e30");
+        assert_eq!(blunt.status, 401, "{blunt:?}");
+        town.blunt = blunt.body;
+        town
+    }
+
+    /// A call of the tool `read`.
+    pub(crate) fn call(&self, agent: &str, user: &str) -> Response {
+        let headers = modern_headers(agent, user, "tools/call", "read");
+        self.gate.post(&headers, &modern_call(1, "read", &json!({})))
+    }
+
+    /// Makes a call that must be refused for `reason`, in the one way that callers see, with nothing sent to the server.
+    pub(crate) fn refuses(&self, agent: &str, user: &str, reason: &str) {
+        let (before, known) = (self.upstream.count(), self.refusals(reason));
+        let response = self.call(agent, user);
+        assert_eq!(response.status, 401, "{reason}: {response:?}");
+        assert_eq!(response.body, self.blunt, "{reason} must look like any other refusal");
+        assert_eq!(self.upstream.count(), before, "{reason} reached the server");
+        // Nobody waits for the record of a refusal.
+        let begun = Instant::now();
+        while self.refusals(reason) == known {
+            assert!(begun.elapsed() < PATIENCE, "{reason}: {:#?}", self.records("refusal"));
+        }
+    }
+
+    fn refusals(&self, reason: &str) -> usize {
+        let all = self.records("refusal");
+        all.iter().filter(|record| record["reason"] == reason).count()
+    }
+
+    /// The audit records of a kind. A line that is not all there yet is left out.
+    pub(crate) fn records(&self, kind: &str) -> Vec<Value> {
+        let mut records = Vec::new();
+        for file in fs::read_dir(self.gate.folder.path().join("state/audit")).unwrap() {
+            let text = fs::read_to_string(file.unwrap().path()).unwrap();
+            let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            records.extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
+        }
+        records.retain(|record| record["kind"] == kind);
+        records
+    }
+
+    /// What the server's own JWT library says of the last token it was sent.
+    pub(crate) fn verified(&self) -> Value {
+        let output = self.judged(&format!("http://{}/upstream", self.upstream.address));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Has that library judge the last token for a server that is called `audience`.
+    pub(crate) fn judged(&self, audience: &str) -> Output {
+        let request = String::from_utf8(self.upstream.seen().pop().expect("a request")).unwrap();
+        let token = request
+            .lines()
+            .find_map(|line| line.strip_prefix("authorization: Bearer "))
+            .unwrap_or_else(|| panic!("no token: {request}"));
+        let plan = Plan::write(&json!({
+            "at": format!("http://{}", self.gate.address),
+            "issuer": AUDIENCE,
+            "audience": audience,
+            "token": token,
+        }));
+        node("src/verify.ts").arg(plan.path()).output().unwrap()
+    }
+
+    /// What `portreeve status` says of the issuer.
+    pub(crate) fn status(&self) -> Value {
+        let status: Value = serde_json::from_slice(&self.portreeve(&["status", "--json"]).stdout).unwrap();
+        status["issuers"][0].clone()
+    }
+
+    /// Has the keys fetched now, and waits until the status is as `done` says.
+    pub(crate) fn refresh(&self, done: impl Fn(&Value) -> bool) -> Value {
+        let output = self.portreeve(&["issuer", "refresh", "idp"]);
+        assert!(output.status.success(), "{output:?}");
+        let begun = Instant::now();
+        loop {
+            let status = self.status();
+            if done(&status) {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{status}");
+        }
+    }
+
+    pub(crate) fn portreeve(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_portreeve"))
+            .args(arguments)
+            .current_dir(self.gate.folder.path())
+            .output()
+            .unwrap()
+    }
+}
