@@ -5,6 +5,7 @@
 //! is reported as [`Diagnostic`]s, all of them at once where possible.
 
 pub mod credential;
+pub mod date;
 pub mod diagnostic;
 pub mod embedded;
 pub mod keys;
@@ -25,10 +26,11 @@ use std::time::Duration;
 pub use diagnostic::Diagnostic;
 pub use limits::Limits;
 pub use profile::Profile;
-pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm, RequireBinding};
+pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm, RequireBinding, ServerState};
 
 use portreeve_core::identity::{ClaimNames, Dialect};
 
+use date::{Day, Expiry};
 use diagnostic::Source;
 use value::HttpUrl;
 
@@ -196,6 +198,23 @@ pub struct Agent {
     pub state: AgentState,
     /// How firmly its requests must be bound to it.
     pub require_binding: RequireBinding,
+    /// Until when it may act, whatever the state says.
+    pub expires: Option<Expiry>,
+    /// Who answers for it, for what it is, and where that stands.
+    pub registration: Registration,
+}
+
+/// What people want to know of an agent or server; the gate decides nothing by it.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// When its access is to be reviewed next.
+    pub review: Option<Day>,
+    /// Its line in the file.
+    pub line: usize,
 }
 
 /// A server behind the gate.
@@ -213,6 +232,10 @@ pub struct Server {
     pub credential: credential::Credential,
     /// The audience of every token made for it.
     pub audience: String,
+    /// Whether it may be used.
+    pub state: ServerState,
+    /// Who answers for it, for what it is, and where that stands.
+    pub registration: Registration,
     /// What the operator says about its tools; a tool that is missing is treated as [`Class::Admin`].
     pub tools: Vec<Tool>,
 }

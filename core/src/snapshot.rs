@@ -52,7 +52,7 @@ impl Snapshot {
     /// Whether the agent may reach that server at all: both are active, and the registration allows it.
     #[must_use]
     pub fn may_use(&self, principal: &Principal, server: &Server) -> bool {
-        !self.denylist.closes(&server.name) && self.trust.may_use(principal.agent().name(), &server.name)
+        server.open && !self.denylist.closes(&server.name) && self.trust.may_use(principal.agent().name(), &server.name)
     }
 
     /// The server of this name.
@@ -90,6 +90,8 @@ pub struct Server {
     pub audience: String,
     /// The protocol eras it serves.
     pub eras: Eras,
+    /// Whether it is registered as active: one that is not refuses every request.
+    pub open: bool,
 }
 
 /// Which protocol eras a server serves.

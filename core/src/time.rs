@@ -20,6 +20,21 @@ impl UnixTime {
         Self(secs.saturating_mul(1000))
     }
 
+    /// The first moment of a day in UTC; `None` for a day that the calendar does not have, or one before 1970.
+    #[must_use]
+    pub fn from_day(year: u64, month: u64, day: u64) -> Option<Self> {
+        if year > 9_999 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        // The inverse of `civil`, which also says whether there is such a day.
+        let year_of_march = if month > 2 { year } else { year.checked_sub(1)? };
+        let (era, year_of_era) = (year_of_march / 400, year_of_march % 400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = (era * 146_097 + of_era).checked_sub(719_468)?;
+        (civil(days) == (year, month, day)).then(|| Self::from_secs(days * 86_400))
+    }
+
     /// Milliseconds since the epoch.
     #[must_use]
     pub const fn millis(self) -> u64 {
@@ -103,6 +118,32 @@ mod tests {
             UnixTime::from_millis(u64::MAX)
         );
         assert_eq!(UnixTime::from_secs(5).since(UnixTime::from_secs(7)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_day_reads_back_as_it_is_written_and_no_other_day_is_one() {
+        for days in 0..80_000 {
+            let (year, month, day) = civil(days);
+            assert_eq!(
+                UnixTime::from_day(year, month, day),
+                Some(UnixTime::from_secs(days * 86_400))
+            );
+        }
+        for (year, month, day) in [
+            (2027, 2, 29),
+            (2100, 2, 29),
+            (2027, 4, 31),
+            (2027, 13, 1),
+            (2027, 0, 1),
+            (2027, 1, 0),
+            (2027, 1, 32),
+            (1969, 12, 31),
+            (0, 1, 1),
+            (u64::MAX, 1, 1),
+        ] {
+            assert_eq!(UnixTime::from_day(year, month, day), None, "{year}-{month}-{day}");
+        }
+        assert!(UnixTime::from_day(2028, 2, 29).is_some());
     }
 
     #[test]

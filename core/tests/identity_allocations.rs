@@ -55,6 +55,7 @@ fn two_cached_identities_allocate_nothing() {
         subject: Corpus::AGENT.to_owned(),
         groups: Vec::new(),
         state: AgentState::Active,
+        expires: None,
         servers: None,
         clients: Vec::new(),
         require_binding: RequireBinding::None,

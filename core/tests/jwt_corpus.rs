@@ -73,6 +73,7 @@ fn trust(corpus: &Corpus) -> Trust {
         subject: Corpus::AGENT.to_owned(),
         groups: Vec::new(),
         state: AgentState::Active,
+        expires: None,
         servers: None,
         clients: Vec::new(),
         require_binding: RequireBinding::None,

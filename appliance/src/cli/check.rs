@@ -4,13 +4,16 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use portreeve_core::policy::PolicySet;
+use portreeve_core::time::UnixTime;
 
 use super::Failure;
+use crate::clock;
 use crate::config::credential::{self, Credential};
+use crate::config::date::Day;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::value::TimeSpan;
-use crate::config::{self, Agent, AgentState, Config, RequireBinding, Server, publish};
+use crate::config::{self, Agent, AgentState, Config, RequireBinding, Server, ServerState, publish};
 
 pub(super) fn run(file: &Path) -> Result<String, Failure> {
     let config = config::load(file)?;
@@ -58,9 +61,14 @@ fn summary(file: &Path, config: &Config, policies: &PolicySet, missing: &[PathBu
         let (path, tools) = (server.gate_path(), server.tools.len());
         writeln!(
             out,
-            "  server    {path} -> {} ({tools} tools reviewed, the rest are admin{})",
+            "  server    {path} -> {} ({tools} tools reviewed, the rest are admin{}){}",
             server.url,
-            shown(server)
+            shown(server),
+            match server.state {
+                ServerState::Active => "",
+                ServerState::Suspended => ", suspended",
+                ServerState::Revoked => ", revoked",
+            }
         )?;
     }
     for issuer in &config.issuers {
@@ -101,6 +109,7 @@ fn summary(file: &Path, config: &Config, policies: &PolicySet, missing: &[PathBu
             missing.len()
         ));
     }
+    notes.extend(registrations(config, clock::now()));
     for note in notes {
         writeln!(out, "\nnote: {note}")?;
     }
@@ -114,6 +123,27 @@ fn shown(server: &Server) -> String {
         Credential::Fetched(fetched) => format!("; shown tokens of {}", fetched.at.issuer.escape_debug()),
         Credential::None => "; shown no credential".to_owned(),
     }
+}
+
+/// What is worth a note about who is registered: ends that have passed and reviews that are due at `now`.
+fn registrations(config: &Config, now: UnixTime) -> Vec<String> {
+    let expired = config.agents.iter().filter_map(|agent| {
+        let expires = agent.expires.as_ref().filter(|expires| expires.at() <= now)?;
+        Some(format!("agent {} is refused: it expired on {expires}", agent.name))
+    });
+    let agents = config
+        .agents
+        .iter()
+        .map(|agent| ("agent", &agent.name, &agent.registration));
+    let servers = config
+        .servers
+        .iter()
+        .map(|server| ("server", &server.name, &server.registration));
+    let due = agents.chain(servers).filter_map(|(noun, name, registration)| {
+        let review = registration.review.filter(|review| *review <= Day::of(now))?;
+        Some(format!("the access of {noun} {name} was to be reviewed by {review}"))
+    });
+    expired.chain(due).collect()
 }
 
 fn describe(agent: &Agent) -> String {
@@ -132,7 +162,12 @@ fn describe(agent: &Agent) -> String {
         RequireBinding::Token => ", bound tokens only",
         RequireBinding::Request => ", bound requests only",
     };
-    format!("{} of issuer {}: {servers}{state}{bound}", agent.name, agent.issuer)
+    let expires = agent.expires.as_ref();
+    let expires = expires.map_or_else(String::new, |expires| format!(", expires {expires}"));
+    format!(
+        "{} of issuer {}: {servers}{state}{bound}{expires}",
+        agent.name, agent.issuer
+    )
 }
 
 fn listed(names: &[&str]) -> String {

@@ -9,6 +9,7 @@ use portreeve_core::time::UnixTime;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::{Failure, unknown};
+use crate::clock;
 use crate::config::keys::{self, Role};
 use crate::config::value::TimeSpan;
 use crate::config::{self, Agent, AgentState, Config, Diagnostic, EMBEDDED, Embedded, embedded};
@@ -92,6 +93,9 @@ fn find_agent<'a>(config: &'a Config, name: &str) -> Result<&'a Agent, Failure> 
         let names: Vec<&str> = ours.iter().map(|agent| agent.name.as_str()).collect();
         return Err(unknown("agent of the embedded issuer", name, &names));
     };
+    if let Some(expires) = agent.expires.as_ref().filter(|expires| expires.at() <= clock::now()) {
+        return Err(other(&format!("agent `{name}` expired on {expires}")));
+    }
     match agent.state {
         AgentState::Active => Ok(agent),
         AgentState::Suspended => Err(other(&format!("agent `{name}` is suspended"))),

@@ -84,7 +84,8 @@ impl Source {
         fault
     }
 
-    fn position(&self, offset: usize) -> (usize, usize) {
+    /// Line and column, both from 1, of the byte at `offset`.
+    pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;

@@ -14,10 +14,11 @@ use portreeve_core::policy::{self, Catalog, PolicySet};
 use portreeve_core::snapshot::{Eras, Front, Proofs, Server, Snapshot};
 
 use super::credential::credentials;
+use super::date::Expiry;
 use super::keys::{self, Role};
 use super::{
-    AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, IssuerKeys, RequireBinding, embedded, read,
-    read_text,
+    AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, IssuerKeys, RequireBinding, ServerState, embedded,
+    read, read_text,
 };
 use crate::clock;
 
@@ -156,6 +157,7 @@ fn agent(agent: &super::Agent) -> RegisteredAgent {
             AgentState::Suspended => identity::AgentState::Suspended,
             AgentState::Revoked => identity::AgentState::Revoked,
         },
+        expires: agent.expires.as_ref().map(Expiry::at),
         servers: agent.servers.clone(),
         clients: agent
             .clients
@@ -262,6 +264,7 @@ fn server(server: &super::Server) -> Server {
             Era::Legacy => Eras::Legacy,
             Era::Modern => Eras::Modern,
         },
+        open: server.state == ServerState::Active,
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::date::{Day, Expiry};
 use super::profile::Profile;
 use super::value::{ByteSize, HttpUrl, ListenAddress, TimeSpan};
 use crate::secrets::KeySource;
@@ -202,6 +203,10 @@ pub(super) struct Agent {
     pub(super) state: AgentState,
     #[serde(default)]
     pub(super) require_binding: RequireBinding,
+    pub(super) owner: Option<Spanned<String>>,
+    pub(super) purpose: Option<Spanned<String>>,
+    pub(super) expires: Option<Expiry>,
+    pub(super) review: Option<Day>,
 }
 
 /// How firmly an agent's requests must be bound to a key or certificate that only the agent has.
@@ -243,6 +248,24 @@ pub(super) struct Server {
     #[serde(default)]
     pub(super) tools: Named<Tool>,
     pub(super) credential: Option<credential::Credential>,
+    #[serde(default)]
+    pub(super) state: ServerState,
+    pub(super) owner: Option<Spanned<String>>,
+    pub(super) purpose: Option<Spanned<String>>,
+    pub(super) review: Option<Day>,
+}
+
+/// Whether a server may be used.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerState {
+    /// It may.
+    #[default]
+    Active,
+    /// Not now; expected back.
+    Suspended,
+    /// Never again.
+    Revoked,
 }
 
 /// The protocol eras a server serves.

@@ -9,10 +9,13 @@ use std::time::Duration;
 use portreeve_core::limits::SERVERS;
 use toml::Spanned;
 
+use super::date::Day;
 use super::diagnostic::{Diagnostic, Source, did_you_mean};
 use super::limits::{Limits, at_most};
 use super::value::HttpUrl;
-use super::{Agent, Config, EMBEDDED, Embedded, Gate, Issuer, Mint, Proofs, Server, Tls, Tool, gate_path, raw};
+use super::{
+    Agent, Config, EMBEDDED, Embedded, Gate, Issuer, Mint, Proofs, Registration, Server, Tls, Tool, gate_path, raw,
+};
 
 mod credential;
 mod fetched;
@@ -184,6 +187,7 @@ impl Resolver<'_> {
                     &hint,
                 );
             }
+            let registration = self.registration(&name, agent.owner, agent.purpose, agent.review);
             resolved.push(Agent {
                 name: name.into_inner(),
                 issuer,
@@ -199,6 +203,8 @@ impl Resolver<'_> {
                     .collect(),
                 state: agent.state,
                 require_binding: agent.require_binding,
+                expires: agent.expires,
+                registration,
             });
         }
         resolved
@@ -254,6 +260,7 @@ impl Resolver<'_> {
                 });
             }
             let credential = self.credential(&name, &server.url, server.credential);
+            let registration = self.registration(&name, server.owner, server.purpose, server.review);
             resolved.push(Server {
                 name: name.into_inner(),
                 credential,
@@ -261,10 +268,30 @@ impl Resolver<'_> {
                 ca_file: server.ca_file.map(|file| self.path(&file)),
                 era: server.era,
                 url: server.url.into_inner(),
+                state: server.state,
+                registration,
                 tools,
             });
         }
         resolved
+    }
+
+    fn registration(
+        &mut self,
+        name: &Spanned<String>,
+        owner: Option<Spanned<String>>,
+        purpose: Option<Spanned<String>>,
+        review: Option<Day>,
+    ) -> Registration {
+        for text in owner.iter().chain(&purpose) {
+            self.text(text);
+        }
+        Registration {
+            owner: owner.map(Spanned::into_inner),
+            purpose: purpose.map(Spanned::into_inner),
+            review,
+            line: self.source.position(name.span().start).0,
+        }
     }
 
     fn mint(&mut self, mint: &raw::Mint) -> Mint {

@@ -160,6 +160,53 @@ fn an_agent_is_bound_as_its_table_says_and_as_nothing_else() {
 }
 
 #[test]
+fn a_registration_says_who_answers_for_what_and_until_when() {
+    let text = format!(
+        "{MINIMAL}[embedded_issuer]\n[agents.a]\nissuer = \"embedded\"\nowner = \"Mara, clerks\"\npurpose = \"keeps the ledger\"\n\
+         expires = 2027-01-31\nreview = 2026-12-01\n[servers.s]\nurl = \"http://localhost:1/\"\nstate = \"suspended\"\nowner = \"Tobias\"\n"
+    );
+    let config = parsed(&text).unwrap();
+    let (agent, server) = (&config.agents[0], &config.servers[0]);
+    assert_eq!(agent.registration.owner.as_deref(), Some("Mara, clerks"));
+    assert_eq!(agent.registration.purpose.as_deref(), Some("keeps the ledger"));
+    assert_eq!(agent.registration.line, 4);
+    assert_eq!(
+        agent.expires.as_ref().unwrap().at().secs(),
+        1_801_440_000,
+        "the end of that day in UTC"
+    );
+    assert_eq!(agent.registration.review.unwrap().to_string(), "2026-12-01");
+    assert_eq!(server.state, ServerState::Suspended);
+    assert_eq!(
+        (server.registration.owner.as_deref(), server.registration.line),
+        (Some("Tobias"), 10)
+    );
+    assert!(parsed(SITE).unwrap().agents[0].expires.is_none());
+}
+
+#[test]
+fn dates_are_dates_and_people_are_texts() {
+    let agent = |line: &str| {
+        with(&format!(
+            "[embedded_issuer]\n[agents.a]\nissuer = \"embedded\"\n{line}\n"
+        ))
+    };
+    for line in ["expires = \"2027-01-31\"", "expires = 18:00:00", "expires = 2027"] {
+        let fault = fault(&agent(line));
+        assert!(
+            fault.starts_with("6:11: this is not a date or moment\n  hint: write"),
+            "{fault}"
+        );
+    }
+    assert!(fault(&agent("expires = 2027-01-31T18:00:00")).contains("no offset from UTC"));
+    assert!(fault(&agent("review = 2027-01-31T18:00:00Z")).starts_with("6:10: this is not a date"));
+    assert!(fault(&agent("owner = \"\"")).starts_with("6:9: a text here is empty"));
+    assert!(
+        fault(&with("[servers.a]\nurl = \"http://localhost:1/\"\nstate = \"off\"\n")).contains("unknown value `off`")
+    );
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_place_and_the_likely_meaning() {
     let text = "[gate]\nlisten = \"127.0.0.1:1\"\nallowed_host = []\n";
     assert_eq!(

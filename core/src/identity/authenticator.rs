@@ -145,6 +145,9 @@ impl Authenticator {
             return Err(IdentityError::new(Side::Agent, Fault::BoundToken));
         }
         let mut until = until(&agent, now);
+        if let Some(end) = end_of_registration(&agent, trust, now)? {
+            until = until.min(end);
+        }
         let principal = match presented.user() {
             Some(user) => {
                 let user = self.token(user, Side::User, round)?;
@@ -207,6 +210,16 @@ impl Authenticator {
             }
         }
     }
+}
+
+/// When the agent's registration ends. Asked beside the cache of tokens, which outlives that moment.
+fn end_of_registration(agent: &Verified, trust: &Trust, now: UnixTime) -> Result<Option<UnixTime>, IdentityError> {
+    let (iss, subject) = agent.agent();
+    let registered = trust.agent(iss, subject);
+    if registered.is_some_and(|registered| registered.has_expired(now)) {
+        return Err(IdentityError::new(Side::Agent, Fault::AgentExpired));
+    }
+    Ok(registered.and_then(|registered| registered.expires))
 }
 
 /// How long a verified token need not be verified again.

@@ -90,6 +90,8 @@ pub enum Fault {
     AgentSuspended,
     /// The agent is revoked.
     AgentRevoked,
+    /// The time until which the agent is registered is up.
+    AgentExpired,
     /// The user is revoked.
     UserRevoked,
     /// This agent may no longer act for this user.
@@ -175,6 +177,7 @@ impl Fault {
             | Self::MayAct
             | Self::AuthFacts => "claims",
             Self::AgentUnknown => "agent_unknown",
+            Self::AgentExpired => "agent_expired",
             Self::AgentSuspended
             | Self::AgentRevoked
             | Self::UserRevoked
@@ -258,6 +261,7 @@ impl fmt::Display for Fault {
             Self::AgentUnknown => "the agent is not registered",
             Self::AgentSuspended => "the agent is suspended",
             Self::AgentRevoked => "the agent is revoked",
+            Self::AgentExpired => "the registration of the agent has expired",
             Self::UserRevoked => "the user is revoked",
             Self::DelegationRevoked => "the agent may no longer act for this user",
             Self::TokenRevoked => "this token is revoked",

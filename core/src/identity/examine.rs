@@ -142,6 +142,7 @@ const fn stage_of(fault: Fault) -> Stage {
         Fault::SubjectIsAgent
         | Fault::AgentUnknown
         | Fault::AgentSuspended
+        | Fault::AgentExpired
         | Fault::AgentRevoked
         | Fault::UserRevoked
         | Fault::DelegationRevoked

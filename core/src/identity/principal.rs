@@ -83,6 +83,7 @@ impl Principal {
         expires: UnixTime,
     ) -> Self {
         let binding = bind([&user.issuer, &user.id, &agent.issuer, agent.subject()]);
+        let expires = agent.registration.expires.map_or(expires, |end| end.min(expires));
         Self {
             user,
             agent,
@@ -136,7 +137,8 @@ impl Principal {
         &self.auth
     }
 
-    /// The earlier `exp` of the tokens, without leeway: nothing derived from this principal may live longer.
+    /// The earliest of each token's `exp`, without leeway, and the end of the agent's registration: nothing derived from
+    /// this principal may live longer.
     #[must_use]
     pub const fn expires(&self) -> UnixTime {
         self.expires

@@ -63,6 +63,7 @@ fn registered(name: &str, issuer: &str, subject: &str) -> RegisteredAgent {
         subject: subject.to_owned(),
         groups: vec!["bots".to_owned()],
         state: AgentState::Active,
+        expires: None,
         servers: None,
         clients: Vec::new(),
         require_binding: RequireBinding::None,
@@ -333,7 +334,7 @@ fn suspension_reaches_what_was_cached() {
     let mut gate = Gate::new();
     let (agent, user) = (gate.corpus.valid(AgentSide), gate.corpus.valid(UserSide));
     let principal = gate.identify(&agent, Some(&user)).unwrap();
-    assert!(gate.trust.still_holds(&principal));
+    assert!(gate.trust.still_holds(&principal, gate.now));
 
     let active = registered("clerk-bot", "town", Corpus::AGENT);
     for (generation, state, expected) in [
@@ -347,11 +348,48 @@ fn suspension_reaches_what_was_cached() {
                 ..active.clone()
             },
         );
-        assert!(!gate.trust.still_holds(&principal));
+        assert!(!gate.trust.still_holds(&principal, gate.now));
         assert_eq!(fault(gate.identify(&agent, Some(&user))), (Side::Agent, expected));
     }
     gate.trusting(5, active);
     assert!(gate.identify(&agent, Some(&user)).is_ok());
+}
+
+#[test]
+fn an_expired_agent_is_refused_at_its_second_from_every_cache() {
+    let mut gate = Gate::new();
+    let (agent, user) = (gate.corpus.valid(AgentSide), gate.corpus.valid(UserSide));
+    let end = UnixTime::from_secs(NOW_SECS + 7);
+    let until = |end| RegisteredAgent {
+        expires: Some(end),
+        ..registered("clerk-bot", "town", Corpus::AGENT)
+    };
+    gate.trusting(2, until(end));
+    let principal = gate.identify(&agent, Some(&user)).unwrap();
+    assert_eq!(principal.expires(), end, "no minted token outlives the registration");
+    gate.now = UnixTime::from_millis(end.millis() - 1);
+    let cached = gate.identify(&agent, Some(&user)).unwrap();
+    assert!(Rc::ptr_eq(&principal, &cached) && gate.trust.still_holds(&principal, gate.now));
+
+    gate.now = end;
+    assert!(!gate.trust.still_holds(&principal, gate.now), "nor does a stream");
+    for _ in 0..2 {
+        let error = gate.identify(&agent, Some(&user)).unwrap_err();
+        assert_eq!(
+            (error.who(), error.fault(), error.reason()),
+            (Side::Agent, Fault::AgentExpired, "agent_expired")
+        );
+    }
+    gate.trusting(3, until(UnixTime::from_secs(NOW_SECS + 60)));
+    assert!(
+        gate.identify(&agent, Some(&user)).is_ok(),
+        "a later end lets it back in"
+    );
+    gate.trusting(4, until(end));
+    assert!(
+        !gate.trust.still_holds(&cached, gate.now),
+        "an earlier one reaches what is open"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::limits::AGENTS_MAX;
 use crate::limits::ISSUERS_MAX;
 use crate::limits::TOKEN_LEEWAY_MAX;
 use crate::limits::TOKEN_LIFETIME_MAX;
+use crate::time::UnixTime;
 
 /// What identity is decided by.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +44,8 @@ pub struct RegisteredAgent {
     pub groups: Vec<String>,
     /// Whether it may call at the moment.
     pub state: AgentState,
+    /// The moment from which on it may not call any more, whatever `state` says.
+    pub expires: Option<UnixTime>,
     /// The servers that it may reach at all; `None` leaves that to policies.
     pub servers: Option<Vec<String>>,
     /// Its client registrations at issuers other than its own: assertions issued to those clients are linked to it.
@@ -90,6 +93,14 @@ pub enum TrustError {
     AgentSubject(String),
     /// No issuer profile with the needed role has this name.
     UnknownIssuer(String),
+}
+
+impl RegisteredAgent {
+    /// Whether its time is up at `now`.
+    #[must_use]
+    pub fn has_expired(&self, now: UnixTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
 }
 
 impl Trust {
@@ -206,18 +217,19 @@ impl Trust {
         })
     }
 
-    /// Whether what this principal was built on is still so: both issuers known for their roles, the agent registered,
-    /// active and bound as it must be. For streams that outlive a generation.
+    /// Whether what this principal was built on is still so at `now`: both issuers known for their roles, the agent
+    /// registered, active, not expired and bound as it must be. For streams that outlive a generation.
     #[must_use]
-    pub fn still_holds(&self, principal: &Principal) -> bool {
+    pub fn still_holds(&self, principal: &Principal, now: UnixTime) -> bool {
         let (user, agent) = (principal.user(), principal.agent());
         let registered = self.agent(agent.issuer(), agent.subject());
         self.issuer(user.issuer(), Side::User).is_some()
             && self.issuer(agent.issuer(), Side::Agent).is_some()
-            && registered.is_some_and(|now| {
-                now.state == AgentState::Active
-                    && now.name == agent.name()
-                    && now.require_binding.is_met(principal.bound(), principal.is_covered())
+            && registered.is_some_and(|known| {
+                known.state == AgentState::Active
+                    && known.name == agent.name()
+                    && !known.has_expired(now)
+                    && known.require_binding.is_met(principal.bound(), principal.is_covered())
             })
     }
 

@@ -262,7 +262,7 @@ impl Conversation {
         let server = self.call.server().and_then(|name| snapshot.server(name));
         context.now < self.principal.expires()
             && server.is_some_and(|server| snapshot.may_use(&self.principal, server))
-            && snapshot.trust.still_holds(&self.principal)
+            && snapshot.trust.still_holds(&self.principal, context.now)
             && snapshot.denylist.check(&self.principal).is_ok()
     }
 

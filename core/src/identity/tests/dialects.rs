@@ -91,6 +91,7 @@ fn trust(issuer: Issuer, agent: &str) -> Trust {
         servers: None,
         clients: Vec::new(),
         require_binding: RequireBinding::None,
+        expires: None,
     };
     Trust::new(1, vec![issuer], vec![agent]).unwrap()
 }

@@ -399,7 +399,7 @@ fn an_agent_may_be_required_to_bind_its_token_or_the_whole_request() {
             (!bound).then_some(loose)
         );
         let principal = scene.prove(&covering).unwrap().principal;
-        assert!(scene.gate.trust.still_holds(&principal));
+        assert!(scene.gate.trust.still_holds(&principal, scene.gate.now));
     }
 }
 
@@ -409,9 +409,9 @@ fn an_open_stream_ends_when_a_stronger_binding_is_required() {
     let claims = scene.claims();
     let principal = scene.prove(&claims).unwrap().principal;
     scene.require(RequireBinding::Token);
-    assert!(scene.gate.trust.still_holds(&principal));
+    assert!(scene.gate.trust.still_holds(&principal, scene.gate.now));
     scene.require(RequireBinding::Request);
-    assert!(!scene.gate.trust.still_holds(&principal));
+    assert!(!scene.gate.trust.still_holds(&principal, scene.gate.now));
 }
 
 #[test]
