@@ -270,6 +270,11 @@ impl Gap {
 impl Change {
     /// Renders a change.
     pub fn new(changed: &Changed<'_>) -> Self {
+        Self::edited(changed, None, None)
+    }
+
+    /// Renders a change of something written, with what stood there before and after it.
+    pub fn edited(changed: &Changed<'_>, before: Option<&str>, after: Option<&str>) -> Self {
         let mut out = Vec::with_capacity(256);
         let mut object = ObjectWriter::new(&mut out);
         object
@@ -279,6 +284,8 @@ impl Change {
             .string("action", changed.action)
             .string("what", &printable(changed.what))
             .number_u64("by_uid", changed.by_uid.into());
+        outside(&mut object, "before", before);
+        outside(&mut object, "after", after);
         outside(&mut object, "reason", changed.reason);
         object.finish();
         Self(Record(out))

@@ -184,3 +184,23 @@ fn hostile_text_is_cut_and_cannot_break_the_line() {
     assert_eq!(json["policies_omitted"], 84);
     assert!(json["tool"].is_null() && json["resource"].is_string());
 }
+
+#[test]
+fn a_change_says_who_and_what_stood_before_and_after() {
+    let changed = Changed {
+        time: UnixTime::from_secs(1_700_000_000),
+        generation: 7,
+        action: "suspend",
+        what: "agent claude",
+        by_uid: 1_000,
+        reason: None,
+    };
+    let edited = json(Change::edited(&changed, Some("active"), Some("suspended\u{202e}")).record());
+    assert_eq!(edited["by_uid"], 1_000);
+    assert_eq!(
+        (&edited["before"], &edited["after"]),
+        (&"active".into(), &"suspended<U+202E>".into())
+    );
+    let plain = json(Change::new(&changed).record());
+    assert!(plain.get("before").is_none() && plain.get("after").is_none());
+}
