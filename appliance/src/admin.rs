@@ -189,7 +189,11 @@ impl Admin {
     }
 }
 
-fn claim(state_dir: &Path) -> Result<File, AdminError> {
+/// Takes the lock of `state_dir`, which lasts as long as the file.
+///
+/// # Errors
+/// A gate or another command holds it, or it cannot be made.
+pub(crate) fn claim(state_dir: &Path) -> Result<File, AdminError> {
     let path = state_dir.join(LOCK);
     let opened = File::options()
         .write(true)

@@ -280,6 +280,14 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
     let text = read_text(path).map_err(|fault| {
         vec![fault.hint("`portreeve init` writes a configuration to start from; --config FILE names another place")]
     })?;
+    of_text(path, text)
+}
+
+/// Checks `text` as [`load`] would if it stood in the file at `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn of_text(path: &Path, text: String) -> Result<Config, Vec<Diagnostic>> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     parse(
         Source {

@@ -17,6 +17,7 @@ pub mod io;
 pub mod issuers;
 pub mod pep;
 pub mod publish;
+pub mod registry;
 mod replace;
 pub mod say;
 pub mod secrets;

@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+mod registry;
+
+pub use registry::{
+    AgentEntry, Edit, Edited, NewAgent, NewServer, Noun, REGISTRY, Registration, Registry, ServerEntry, State,
+};
+
 use portreeve_core::identity::Revocation;
 use serde::{Deserialize, Serialize};
 
@@ -196,6 +202,18 @@ impl What {
             Self::Delegation { agent, issuer, user } => vec![agent, issuer, user],
             Self::Token { issuer, id } => vec![issuer, id],
             Self::Server { server } => vec![server],
+        }
+    }
+}
+
+/// What an edit is about, as something that can be shut off.
+impl From<&Edit> for What {
+    fn from(edit: &Edit) -> Self {
+        match edit.subject() {
+            (Noun::Agent, name) => Self::Agent { agent: name.to_owned() },
+            (Noun::Server, name) => Self::Server {
+                server: name.to_owned(),
+            },
         }
     }
 }

@@ -102,19 +102,18 @@ fn moment(day: Day, time: Time, offset: Offset) -> Option<UnixTime> {
 }
 
 fn not_a_day() -> String {
-    "this is not a date\nwrite year, month and day, without quotes in the file: 2027-01-31".to_owned()
+    "this is not a date\nwrite year, month and day: 2027-01-31".to_owned()
 }
 
 fn not_an_expiry() -> String {
-    "this is not a date or moment\nwrite the last day, 2027-01-31, or the moment, 2027-01-31T18:00:00Z; without quotes in the file"
-        .to_owned()
+    "this is not a date or moment\nwrite the last day, 2027-01-31, or the moment, 2027-01-31T18:00:00Z".to_owned()
 }
 
 macro_rules! read_as_date {
     ($($name:ty: $fault:expr),*) => {$(
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let written = Datetime::deserialize(deserializer).map_err(|_| D::Error::custom($fault()))?;
+                let written = Datetime::deserialize(deserializer).map_err(|_| D::Error::custom($fault() + ", without quotes"))?;
                 Self::try_from(written).map_err(D::Error::custom)
             }
         }

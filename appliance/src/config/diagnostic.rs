@@ -113,6 +113,15 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
+/// A name that is not among the `known` ones, with the nearest of them.
+pub fn unknown_name(noun: &str, name: &str, known: &[&str]) -> String {
+    format!(
+        "there is no {noun} `{}`\n  hint: {}",
+        name.escape_debug(),
+        did_you_mean(name, known)
+    )
+}
+
 /// A hint that names the nearest of `known`, or lists them all when none is near.
 pub fn did_you_mean(unknown: &str, known: &[&str]) -> String {
     let nearest = known
