@@ -25,7 +25,7 @@ pub mod client;
 pub mod contract;
 pub mod revocations;
 
-use contract::{Lift, Refresh, Revoke};
+use contract::{Edit, Lift, Refresh, Revoke};
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "admin.sock";
@@ -82,6 +82,10 @@ pub enum Wanted {
     Status,
     /// Fetch an issuer's keys now.
     Refresh(Refresh),
+    /// Say who and what is registered.
+    Registry,
+    /// Change one of it in the configuration file.
+    Edit(Edit),
 }
 
 /// An order, from whom, and where the answer goes.
@@ -263,7 +267,9 @@ async fn read(request: Request<Incoming>) -> Result<Wanted, Answer> {
         (&Method::POST, contract::LIFT) => parsed(body).await.map(Wanted::Lift),
         (&Method::GET, contract::STATUS) => Ok(Wanted::Status),
         (&Method::POST, contract::REFRESH) => parsed(body).await.map(Wanted::Refresh),
-        (_, contract::REVOCATIONS | contract::LIFT | contract::STATUS | contract::REFRESH) => {
+        (&Method::GET, contract::REGISTRY) => Ok(Wanted::Registry),
+        (&Method::POST, contract::REGISTRY) => parsed(body).await.map(Wanted::Edit),
+        (_, contract::REVOCATIONS | contract::LIFT | contract::STATUS | contract::REFRESH | contract::REGISTRY) => {
             Err(Answer::failed(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
         }
         _ => Err(Answer::failed(StatusCode::NOT_FOUND, "no such resource")),

@@ -3,13 +3,16 @@
 //! One file per subcommand; each takes its options, does one thing, and says what happened. Secrets go to standard
 //! output only, and only where they were asked for.
 
+mod agent;
 mod check;
 mod demo;
 mod init;
 mod issuer;
+mod registry;
 mod revoke;
 mod secret;
 mod serve;
+mod server;
 mod status;
 mod token;
 
@@ -22,7 +25,7 @@ use std::time::Instant;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Diagnostic;
-use crate::config::diagnostic::did_you_mean;
+use crate::config::diagnostic::unknown_name;
 use crate::dump;
 
 const EXIT_CODES: &str = "\
@@ -60,6 +63,8 @@ enum Command {
     Status(status::Options),
     Issuer(issuer::Issuer),
     Secret(secret::Options),
+    Agent(agent::Agent),
+    Server(server::Server),
 }
 
 #[derive(Args, Debug)]
@@ -115,11 +120,7 @@ impl From<Vec<Diagnostic>> for Failure {
 
 /// A name that is not among the `known` ones, with the nearest of them.
 fn unknown(noun: &str, name: &str, known: &[&str]) -> Failure {
-    Failure::Other(format!(
-        "there is no {noun} `{}`\n  hint: {}",
-        name.escape_debug(),
-        did_you_mean(name, known)
-    ))
+    Failure::Other(unknown_name(noun, name, known))
 }
 
 /// Does what the command line asks.
@@ -142,6 +143,8 @@ pub fn run() -> ExitCode {
         Command::Status(options) => status::run(&options),
         Command::Issuer(options) => issuer::run(&options),
         Command::Secret(options) => secret::run(&options),
+        Command::Agent(options) => agent::run(&options),
+        Command::Server(options) => server::run(&options),
     });
     match done.and_then(|text| say(&text)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,17 +12,18 @@ use crate::admin::revocations::Revocations;
 use crate::admin::{Admin, AdminError};
 use crate::boot::{BootError, Gate};
 use crate::broker::{Broker, Landed};
-use crate::config::{Config, Diagnostic, publish};
+use crate::config::{self, Config, Diagnostic, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
 use crate::shard::{Heard, channel_of_wants};
 
 mod desk;
+mod registrar;
 mod reload;
 mod status;
 
 use desk::Desk;
-use reload::{Fresh, Unread};
+use reload::{Came, Unread};
 
 /// Orders that wait while one is carried out; who brings more waits too.
 const ORDERS: usize = 16;
@@ -54,8 +55,10 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     // Before anything of the state directory is read: of two gates on one of them the second must not begin.
     let admin = Admin::open(&config.gate.state_dir).map_err(ServeError::Admin)?;
     let told = told_to_stop().map_err(control)?;
-    let (read, _watcher) = reload::watch(&config).map_err(control)?;
+    let (jobs, to_do) = channel(ORDERS);
+    let (came, _watcher) = reload::watch(&config, to_do).map_err(control)?;
     drop(inside);
+    let config = as_it_is_now(config)?;
     let revocations = Revocations::load(&config.gate.state_dir).map_err(|fault| ServeError::Config(vec![fault]))?;
     let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
     snapshot.denylist = revocations.denylist();
@@ -66,20 +69,27 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let gate = Gate::start(&config, snapshot, &wants).map_err(ServeError::Boot)?;
     let mut desk = Desk {
         gate: &gate,
+        config,
         revocations,
         keeper,
         broker,
+        jobs,
+        provisional: Vec::new(),
     };
-    desk.warn_of_strangers(&config);
-    say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));
+    desk.warn_of_strangers();
+    say::ready(&format!(
+        "listening on {}://{}",
+        desk.config.gate.scheme(),
+        gate.address()
+    ));
     let news = News {
-        read,
+        came,
         reports,
         heard,
         landed,
     };
     runtime.block_on(async {
-        attend(&mut desk, config, &admin, told, news).await;
+        attend(&mut desk, &admin, told, news).await;
         admin.settle().await;
     });
     say::notice("stopped");
@@ -88,7 +98,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
 
 /// What reaches the control plane besides orders.
 struct News {
-    read: Receiver<Result<Fresh, Unread>>,
+    came: Receiver<Came>,
     reports: Receiver<Report>,
     heard: Heard,
     landed: Receiver<Landed>,
@@ -112,25 +122,25 @@ async fn first_keys(config: &Config) -> Result<(Keeper, Receiver<Report>), Serve
     }
 }
 
+/// The configuration once more: it may have been edited before the lock was ours and the watch began.
+fn as_it_is_now(before: Config) -> Result<Config, ServeError> {
+    let now = config::load(&before.file).map_err(ServeError::Config)?;
+    if now.gate.state_dir == before.gate.state_dir {
+        return Ok(now);
+    }
+    let fault = Diagnostic::of_file(&now.file, "state_dir changed while the gate started").hint("start it again");
+    Err(ServeError::Config(vec![fault]))
+}
+
 /// Reacts to changed files and orders until told to stop, and then to orders until all is quiet.
-async fn attend(
-    desk: &mut Desk<'_>,
-    mut config: Config,
-    admin: &Admin,
-    told: impl Future<Output = ()>,
-    mut news: News,
-) {
+async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = ()>, mut news: News) {
     let gate = desk.gate;
     let (give, mut orders) = channel(ORDERS);
     let (mut serving, mut told) = (pin!(admin.serve(give)), pin!(told));
     loop {
         tokio::select! {
             () = &mut told => break,
-            Some(fresh) = news.read.recv() => {
-                if desk.take_up(&mut config, fresh) {
-                    desk.warn_of_strangers(&config);
-                }
-            }
+            Some(came) = news.came.recv() => desk.take(came),
             Some(report) = news.reports.recv() => desk.hear(report),
             Some(issuer) = news.heard.keys.recv() => desk.keeper.wanted(&issuer),
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
@@ -144,6 +154,7 @@ async fn attend(
     loop {
         tokio::select! {
             () = &mut quiet => break,
+            Some(came) = news.came.recv() => desk.take(came),
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
             Some(order) = orders.recv() => desk.carry_out(order),
@@ -169,4 +180,13 @@ async fn quiet(gate: &Gate) {
     let stopping = gate.drain();
     // A shard that panicked has been reported by the panic itself.
     let _joined = tokio::task::spawn_blocking(|| stopping.wait()).await;
+}
+
+/// Says why what is on the disk is not put in force.
+fn not_taken_up(unread: Unread) {
+    match unread {
+        Unread::Files(faults) => say::faults(&faults),
+        Unread::Servers(error) => say::notice(&error.to_string()),
+    }
+    say::notice("NOT reloaded: the configuration and policies before this change stay in force");
 }

@@ -47,6 +47,19 @@ pub fn fetch_once(issuer: &Issuer) -> Result<(KeySet, String), String> {
     Ok((keys.set, keys.place))
 }
 
+/// Whether everything that the issuers of `config` need to be asked can be used.
+///
+/// # Errors
+/// A CA file that cannot.
+pub fn check(config: &Config) -> Result<(), String> {
+    let fetched = config.issuers.iter().filter(|issuer| is_fetched(issuer));
+    fetched.map(Source::new).try_for_each(|source| source.map(drop))
+}
+
+const fn is_fetched(issuer: &Issuer) -> bool {
+    !matches!(issuer.keys, IssuerKeys::File(_))
+}
+
 /// All issuers whose keys are fetched.
 #[derive(Debug)]
 pub struct Keeper {
@@ -139,8 +152,7 @@ impl Keeper {
     /// # Errors
     /// A CA file that cannot be used; everything is as before then.
     pub fn follow(&mut self, config: &Config) -> Result<(), String> {
-        let fetched = |issuer: &&Issuer| !matches!(issuer.keys, IssuerKeys::File(_));
-        let wanted: Vec<&Issuer> = config.issuers.iter().filter(fetched).collect();
+        let wanted: Vec<&Issuer> = config.issuers.iter().filter(|issuer| is_fetched(issuer)).collect();
         let known = |issuer: &Issuer| {
             let kept = self.issuers.get(&issuer.name);
             kept.is_some_and(|kept| same_source(issuer, &kept.issuer))

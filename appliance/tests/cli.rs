@@ -1,6 +1,9 @@
 //! The command line as its user meets it: the real binary, real files, exit codes and words.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "cli/registry.rs"]
+mod registry;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -17,13 +17,16 @@ use crate::config::{self, Agent, AgentState, Config, RequireBinding, Server, Ser
 
 pub(super) fn run(file: &Path) -> Result<String, Failure> {
     let config = config::load(file)?;
+    files(&config)?;
     let missing = missing_keys(&config);
-    let faults = faults(&config, missing.is_empty());
-    if !faults.is_empty() {
-        return Err(faults.into());
-    }
     let policies = publish::policies(&config)?;
     summary(file, &config, &policies, &missing).map_err(|error| Failure::Other(error.to_string()))
+}
+
+/// Whether the files that `config` names are right.
+pub(super) fn files(config: &Config) -> Result<(), Vec<Diagnostic>> {
+    let faults = faults(config, missing_keys(config).is_empty());
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 fn missing_keys(config: &Config) -> Vec<PathBuf> {

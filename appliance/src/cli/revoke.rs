@@ -14,7 +14,8 @@ use crate::config::{self, Config, embedded};
 /// Shut an agent, a user, one agent for one user, a token or a server off, at once.
 ///
 /// Every request that begins afterwards is refused and what is open ends; nobody's keys change, and no one else notices.
-/// It outlives restarts, until `portreeve restore`.
+/// It outlives restarts, until `portreeve restore`. The configuration file is left alone: `portreeve agent revoke` and
+/// `portreeve server revoke` write it there, for good.
 #[derive(Args, Debug)]
 pub(super) struct Revoke {
     #[command(subcommand)]

@@ -2,7 +2,11 @@
 
 use hyper::StatusCode;
 use portreeve_core::audit::{Change, Changed};
+use tokio::sync::mpsc::Sender;
 
+use super::registrar::Job;
+use super::reload::{Fresh, Read};
+use super::status;
 use crate::admin::contract::{Done, Entry, Lift, Refresh, Revoke, What};
 use crate::admin::revocations::{NotAdded, Revocations};
 use crate::admin::{Answer, Order, Wanted};
@@ -13,15 +17,17 @@ use crate::config::{Config, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
 
-use super::reload::{Fresh, Read, Unread};
-use super::status;
-
-/// The running gate, and what is shut off at it.
+/// The running gate, its configuration, and what is shut off at it.
 pub(super) struct Desk<'g> {
     pub(super) gate: &'g Gate,
+    pub(super) config: Config,
     pub(super) revocations: Revocations,
     pub(super) keeper: Keeper,
     pub(super) broker: Broker,
+    /// Where edits of the file go.
+    pub(super) jobs: Sender<Job>,
+    /// What is shut off only until the file says so; what somebody else shuts off meanwhile is no longer.
+    pub(super) provisional: Vec<What>,
 }
 
 impl Desk<'_> {
@@ -29,10 +35,15 @@ impl Desk<'_> {
     pub(super) fn carry_out(&mut self, order: Order) {
         let answer = match order.wanted {
             Wanted::List => Answer::done(self.revocations.list()),
-            Wanted::Revoke(wanted) => self.revoke(wanted, order.by),
+            Wanted::Revoke(wanted) => {
+                self.provisional.retain(|what| *what != wanted.what);
+                self.revoke(wanted, order.by)
+            }
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
             Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker)),
             Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
+            Wanted::Registry => self.registry(),
+            Wanted::Edit(edit) => return self.begin(edit, order.by, order.answer),
         };
         // Who did not wait for the answer does not get it.
         let _ = order.answer.send(answer);
@@ -55,52 +66,41 @@ impl Desk<'_> {
         self.done(true)
     }
 
-    /// Puts what was read from the disk in force, or keeps what is; says which.
-    pub(super) fn take_up(&mut self, config: &mut Config, read: Result<Fresh, Unread>) -> bool {
-        let fresh = match read {
-            Ok(fresh) => *fresh,
-            Err(unread) => {
-                match unread {
-                    Unread::Files(faults) => say::faults(&faults),
-                    Unread::Servers(error) => say::notice(&error.to_string()),
-                }
-                say::notice("NOT reloaded: the configuration and policies before this change stay in force");
-                return false;
-            }
-        };
+    /// Puts what was read from the disk in force.
+    pub(super) fn take_up(&mut self, fresh: Fresh) {
         let Read {
             config: fresh,
             mut snapshot,
             origins,
             grants,
-        } = fresh;
-        let (now, then) = (&config.gate, &fresh.gate);
+        } = *fresh;
+        let (now, then) = (&self.config.gate, &fresh.gate);
         if now.listen != then.listen
             || now.shards != then.shards
             || now.state_dir != then.state_dir
             || now.tls != then.tls
-            || config.limits != fresh.limits
+            || self.config.limits != fresh.limits
         {
             say::notice(
                 "listen, tls, shards, state_dir and limits take effect at the next start; everything else is reloaded now",
             );
         }
         if let Err(fault) = self.keeper.follow(&fresh) {
-            say::notice(&fault);
-            say::notice("NOT reloaded: the configuration and policies before this change stay in force");
-            return false;
+            // It could be used when it was read, a moment ago.
+            say::notice(&format!("issuers are asked for keys as before this change: {fault}"));
         }
         // Now, and not when the files were read: keys may have been replaced since.
         publish::set_keys(&mut snapshot, self.keeper.sets());
         let generation = self.gate.publish(&fresh, snapshot, &origins);
         self.broker.follow(grants);
         say::notice(&format!("reloaded: generation {generation} is in force"));
-        *config = fresh;
-        true
+        self.config = fresh;
+        self.warn_of_strangers();
     }
 
-    /// Warns of what is shut off under a name that `config` does not have: whoever was renamed is let in.
-    pub(super) fn warn_of_strangers(&self, config: &Config) {
+    /// Warns of what is shut off under a name that the configuration does not have: whoever was renamed is let in.
+    pub(super) fn warn_of_strangers(&self) {
+        let config = &self.config;
         for entry in &self.revocations.list().revocations {
             let known = match &entry.what {
                 What::Agent { agent } | What::Delegation { agent, .. } => {
@@ -119,7 +119,7 @@ impl Desk<'_> {
     }
 
     /// In force first, then kept: a full disk must not let anybody stay in.
-    fn revoke(&mut self, wanted: Revoke, by: u32) -> Answer {
+    pub(super) fn revoke(&mut self, wanted: Revoke, by: u32) -> Answer {
         let Revoke { what, reason } = wanted;
         if self.revocations.contains(&what) {
             // Asking again is how somebody mends a list that could not be written down.

@@ -1,4 +1,5 @@
-//! Notices that files changed, and reads them. What is read is put in force elsewhere.
+//! Notices that files changed, reads them, and makes the edits that are ordered. What comes of it is put in force
+//! elsewhere.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,15 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use portreeve_core::snapshot::Snapshot;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinError;
 
+use super::registrar::Job;
 use crate::boot::{self, BootError};
 use crate::broker::{self, Grants};
+use crate::clock;
 use crate::config::{self, Config, Diagnostic, IssuerKeys, keys, publish};
+use crate::issuers;
+use crate::registry::{self, Done, NotChanged};
 use crate::shard::Origins;
 
 /// How long the files must be quiet before they are read: editors and git write in several steps.
@@ -39,12 +45,16 @@ pub(super) enum Unread {
     Servers(BootError),
 }
 
-/// Returns after a change (or SIGHUP), once the files have been quiet for [`SETTLE`].
-async fn changed(changes: &mut Receiver<()>, hangup: &mut Signal) {
-    tokio::select! {
-        _ = hangup.recv() => return,
-        _ = changes.recv() => {}
-    }
+/// What came from the disk.
+pub(super) enum Came {
+    /// Files changed, and were read.
+    Reading(Result<Fresh, Unread>),
+    /// An edit was made, or was not.
+    Edited(Box<(Job, Result<Done<Fresh>, NotChanged>)>),
+}
+
+/// Returns once the files have been quiet for [`SETTLE`].
+async fn settled(changes: &mut Receiver<()>) {
     let latest = tokio::time::Instant::now() + LATEST;
     while tokio::time::Instant::now() < latest
         && matches!(tokio::time::timeout(SETTLE, changes.recv()).await, Ok(Some(())))
@@ -54,7 +64,10 @@ async fn changed(changes: &mut Receiver<()>, hangup: &mut Signal) {
 /// Watches the folders of everything a snapshot is made of: files are replaced, so their folders are what changes.
 ///
 /// Whatever changed is read on another thread: a slow disk or name server must not keep an order from being carried out.
-pub(super) fn watch(config: &Config) -> io::Result<(Receiver<Result<Fresh, Unread>>, RecommendedWatcher)> {
+///
+/// Edits (`jobs`) are made there too, one after the other and between readings: what was read before an edit is in force
+/// before it, never after.
+pub(super) fn watch(config: &Config, jobs: Receiver<Job>) -> io::Result<(Receiver<Came>, RecommendedWatcher)> {
     let hangup = signal(SignalKind::hangup())?;
     let (tell, changes) = channel(1);
     let state = config.gate.state_dir.clone();
@@ -70,38 +83,70 @@ pub(super) fn watch(config: &Config) -> io::Result<(Receiver<Result<Fresh, Unrea
         let watched = watcher.watch(&folder, RecursiveMode::NonRecursive);
         watched.map_err(io::Error::other)?;
     }
-    let place = (config.file.clone(), config.gate.state_dir.clone());
-    Ok((readings(place, changes, hangup), watcher))
+    let worker = Worker {
+        file: config.file.clone(),
+        state_dir: config.gate.state_dir.clone(),
+        changes,
+        hangup,
+        jobs,
+    };
+    Ok((worker.start(), watcher))
 }
 
-/// One reading per change. A task of its own: an order that comes meanwhile must not make it forget a change.
-fn readings(
-    place: (PathBuf, PathBuf),
-    mut changes: Receiver<()>,
-    mut hangup: Signal,
-) -> Receiver<Result<Fresh, Unread>> {
-    let (tell, readings) = channel(1);
-    tokio::spawn(async move {
-        loop {
-            changed(&mut changes, &mut hangup).await;
-            let (file, state_dir) = place.clone();
-            // A reading that panicked has said so; the next change is read again.
-            if let Ok(reading) = tokio::task::spawn_blocking(move || read(&file, &state_dir)).await
-                && tell.send(reading).await.is_err()
-            {
-                return;
+/// Reads and edits the files, one thing after the other.
+struct Worker {
+    file: PathBuf,
+    state_dir: PathBuf,
+    changes: Receiver<()>,
+    hangup: Signal,
+    jobs: Receiver<Job>,
+}
+
+impl Worker {
+    /// A task of its own: an order that comes meanwhile must not make it forget a change.
+    fn start(mut self) -> Receiver<Came> {
+        let (tell, came) = channel(1);
+        tokio::spawn(async move {
+            loop {
+                // What panicked has said so; the next change is read again.
+                if let Ok(came) = self.next().await
+                    && tell.send(came).await.is_err()
+                {
+                    return;
+                }
             }
+        });
+        came
+    }
+
+    async fn next(&mut self) -> Result<Came, JoinError> {
+        let (file, state_dir) = (self.file.clone(), self.state_dir.clone());
+        tokio::select! {
+            Some(job) = self.jobs.recv() => {
+                return tokio::task::spawn_blocking(move || {
+                    let made = edit(&file, &state_dir, &job);
+                    Came::Edited(Box::new((job, made)))
+                })
+                .await;
+            }
+            _ = self.hangup.recv() => {}
+            _ = self.changes.recv() => settled(&mut self.changes).await,
         }
-    });
-    readings
+        tokio::task::spawn_blocking(move || Came::Reading(read(&file, &state_dir))).await
+    }
 }
 
 /// A server that is new gets its keys, but never another state directory than the one this gate holds.
 fn read(file: &Path, state_dir: &Path) -> Result<Fresh, Unread> {
-    let config = config::load(file).map_err(Unread::Files)?;
+    made_of(config::load(file).map_err(Unread::Files)?, state_dir)
+}
+
+/// Everything that is made of a configuration.
+fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
     if config.gate.state_dir == state_dir {
         keys::ensure(&config).map_err(|fault| Unread::Files(vec![fault]))?;
     }
+    issuers::check(&config).map_err(|fault| Unread::Servers(BootError::Tls(fault)))?;
     let snapshot = publish::snapshot(&config).map_err(Unread::Files)?;
     let grants = broker::grants(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
@@ -111,6 +156,15 @@ fn read(file: &Path, state_dir: &Path) -> Result<Fresh, Unread> {
         origins,
         grants,
     }))
+}
+
+fn edit(file: &Path, state_dir: &Path, job: &Job) -> Result<Done<Fresh>, NotChanged> {
+    registry::change(file, &job.edit, clock::now(), |config| {
+        made_of(config.clone(), state_dir).map_err(|unread| match unread {
+            Unread::Files(faults) => faults,
+            Unread::Servers(error) => vec![Diagnostic::of_file(file, error.to_string())],
+        })
+    })
 }
 
 fn folders(config: &Config) -> Vec<PathBuf> {

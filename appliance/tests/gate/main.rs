@@ -10,6 +10,7 @@ mod issuers;
 mod kit;
 mod lifecycle;
 mod proofs;
+mod registry;
 mod revocation;
 mod secrets;
 mod sessions;

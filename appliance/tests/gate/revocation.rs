@@ -19,7 +19,7 @@ const AGENTS: usize = 10;
 const STREAMS: usize = 200;
 const BUSY: usize = 64;
 
-fn portreeve(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn portreeve(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_portreeve"))
         .args(arguments)
         .current_dir(folder)
@@ -28,7 +28,7 @@ fn portreeve(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Runs a command that must work, and gives back what it says.
-fn done(gate: &Gate, arguments: &[&str]) -> String {
+pub(crate) fn done(gate: &Gate, arguments: &[&str]) -> String {
     let output = portreeve(gate.folder.path(), arguments);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
@@ -46,7 +46,7 @@ fn agents() -> String {
 }
 
 /// Answers calls at once, but keeps a stream open for `watch` and for whoever listens.
-fn server() -> Upstream {
+pub(crate) fn server() -> Upstream {
     Upstream::with(|request| {
         let message: Value = serde_json::from_slice(body_of(request)).unwrap_or(Value::Null);
         if message["method"] == "subscriptions/listen" || message["params"]["name"] == "watch" {
@@ -67,7 +67,7 @@ fn message(gate: &Gate, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn call(gate: &Gate, issuer: &Issuer, agent: &str, tool: &str) -> Vec<u8> {
+pub(crate) fn call(gate: &Gate, issuer: &Issuer, agent: &str, tool: &str) -> Vec<u8> {
     let headers = modern_headers(
         &issuer.agent(agent),
         &issuer.user("ada", agent, &["clerks"]),
@@ -77,7 +77,7 @@ fn call(gate: &Gate, issuer: &Issuer, agent: &str, tool: &str) -> Vec<u8> {
     message(gate, &headers, &modern_call(1, tool, &json!({})))
 }
 
-fn listen(gate: &Gate, issuer: &Issuer, agent: &str) -> Vec<u8> {
+pub(crate) fn listen(gate: &Gate, issuer: &Issuer, agent: &str) -> Vec<u8> {
     let headers = modern_headers(
         &issuer.agent(agent),
         &issuer.user("ada", agent, &["clerks"]),
@@ -96,7 +96,7 @@ fn listen(gate: &Gate, issuer: &Issuer, agent: &str) -> Vec<u8> {
 }
 
 /// Opens a stream and returns once the gate has begun to answer.
-fn open(gate: &Gate, request: &[u8]) -> Wire {
+pub(crate) fn open(gate: &Gate, request: &[u8]) -> Wire {
     let mut wire = gate.connect();
     wire.write_all(request).unwrap();
     let mut head = [0; 12];
@@ -106,7 +106,7 @@ fn open(gate: &Gate, request: &[u8]) -> Wire {
 }
 
 /// Waits for the last chunk of a stream; the connection itself may serve another request.
-fn end_of(mut wire: Wire) -> Instant {
+pub(crate) fn end_of(mut wire: Wire) -> Instant {
     let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
     while !seen.ends_with(b"\r\n0\r\n\r\n") {
         match wire.read(&mut chunk).unwrap() {
@@ -117,7 +117,7 @@ fn end_of(mut wire: Wire) -> Instant {
     Instant::now()
 }
 
-fn is_open(wire: &mut Wire) -> bool {
+pub(crate) fn is_open(wire: &mut Wire) -> bool {
     wire.set_nonblocking(true).unwrap();
     let mut chunk = [0; 4096];
     let mut seen = Vec::new();

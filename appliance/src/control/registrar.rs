@@ -1,0 +1,167 @@
+//! Orders about the registry: shown from what is in force, changed in the configuration file.
+//!
+//! Who is suspended or revoked is shut off at once, by the list that needs no file ([`Desk::revoke`]); the entry goes
+//! again as soon as the file says so and is in force. Where the file cannot be changed the entry stays.
+
+use hyper::StatusCode;
+use portreeve_core::audit::{Change, Changed};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+
+use super::desk::Desk;
+use super::not_taken_up;
+use super::reload::{Came, Fresh};
+use crate::admin::Answer;
+use crate::admin::contract::{Edit, Edited, Revoke, State, What};
+use crate::clock;
+use crate::registry::edit::EditError;
+use crate::registry::{Done, NotChanged, listing};
+use crate::say;
+
+/// An edit on its way to the disk and back.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) edit: Edit,
+    by: u32,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Desk<'_> {
+    /// Who and what is registered under the configuration in force.
+    pub(super) fn registry(&self) -> Answer {
+        let generation = Some(self.gate.generation());
+        Answer::done(&listing::registry(
+            &self.config,
+            &self.revocations,
+            generation,
+            clock::now(),
+        ))
+    }
+
+    /// Puts what came from the disk in force.
+    pub(super) fn take(&mut self, came: Came) {
+        match came {
+            Came::Reading(Ok(fresh)) => self.take_up(fresh),
+            Came::Reading(Err(unread)) => not_taken_up(unread),
+            Came::Edited(edited) => {
+                let (job, made) = *edited;
+                self.finish(job, made);
+            }
+        }
+    }
+
+    /// Shuts off what the edit shuts off, and sends it to the disk.
+    pub(super) fn begin(&mut self, edit: Edit, by: u32, answer: oneshot::Sender<Answer>) {
+        self.shut_at_once(&edit, by);
+        if let Err(TrySendError::Full(job) | TrySendError::Closed(job)) = self.jobs.try_send(Job { edit, by, answer }) {
+            self.refuse(
+                job,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many edits wait\n  hint: try again",
+            );
+        }
+    }
+
+    fn shut_at_once(&mut self, edit: &Edit, by: u32) {
+        let Edit::SetState { of, name, state } = edit else {
+            return;
+        };
+        let what = What::from(edit);
+        let active = listing::is_active(&self.config, *of, name) == Some(true);
+        if *state == State::Active || !active || self.revocations.contains(&what) {
+            return;
+        }
+        let reason = format!("portreeve {of} {}, until the file says so", edit.action());
+        // What cannot be written down is said there, and the file is about to say it anyway.
+        let _ = self.revoke(
+            Revoke {
+                what: what.clone(),
+                reason: Some(reason),
+            },
+            by,
+        );
+        if self.revocations.contains(&what) {
+            self.provisional.push(what);
+        }
+    }
+
+    /// Puts an edit that came back from the disk in force, and answers it.
+    fn finish(&mut self, job: Job, made: Result<Done<Fresh>, NotChanged>) {
+        let done = match made {
+            Ok(done) => done,
+            Err(error) => return self.refuse(job, status(&error), &error.to_string()),
+        };
+        let Job { edit, by, answer } = job;
+        let what = What::from(&edit);
+        let line = listing::line(&done.config, &edit);
+        if let Some(fresh) = done.accepted {
+            self.take_up(fresh);
+        }
+        self.settle(&edit);
+        let applied = done.applied;
+        if applied.changed() {
+            let change = Changed {
+                time: clock::now(),
+                generation: self.gate.generation(),
+                action: edit.action(),
+                what: &what.to_string(),
+                by_uid: by,
+                reason: None,
+            };
+            self.gate
+                .note(Change::edited(&change, applied.before.as_deref(), Some(&applied.after)).record());
+            say::notice(&format!("changed by user id {by}: {} ({})", what, edit.action()));
+        }
+        let answered = Answer::done(&Edited {
+            changed: applied.changed(),
+            before: applied.before,
+            after: applied.after,
+            line,
+            generation: Some(self.gate.generation()),
+            shut_off: self.revocations.contains(&what),
+        });
+        // Who did not wait for the answer does not get it.
+        let _ = answer.send(answered);
+    }
+
+    /// Takes what was put on the list for the time being off it, once the configuration in force says the same.
+    fn settle(&mut self, edit: &Edit) {
+        let (noun, name) = edit.subject();
+        let what = What::from(edit);
+        if listing::is_active(&self.config, noun, name) != Some(false) || !self.provisional.contains(&what) {
+            return;
+        }
+        let next = self.revocations.without(&what).ok();
+        if let Some(next) = next.filter(|next| next.keep().is_ok()) {
+            self.gate.shut_off(next.denylist());
+            self.revocations = next;
+        } else {
+            say::notice(&format!(
+                "{what} also stays on the list of what is shut off, which could not be written"
+            ));
+        }
+        self.provisional.retain(|provisional| *provisional != what);
+    }
+
+    fn refuse(&mut self, job: Job, status: StatusCode, reason: &str) {
+        let what = What::from(&job.edit);
+        let mut reason = reason.to_owned();
+        if self.provisional.contains(&what) {
+            self.provisional.retain(|provisional| *provisional != what);
+            reason.push_str(&format!(
+                "\n  {what} is shut off at the running gate all the same, until `portreeve restore {what}`"
+            ));
+        }
+        let _ = job.answer.send(Answer::failed(status, &reason));
+    }
+}
+
+const fn status(error: &NotChanged) -> StatusCode {
+    match error {
+        NotChanged::Edit(EditError::Unknown(..)) => StatusCode::NOT_FOUND,
+        NotChanged::Edit(EditError::Value(..)) => StatusCode::BAD_REQUEST,
+        NotChanged::Edit(_) | NotChanged::Busy(_) => StatusCode::CONFLICT,
+        NotChanged::Before(_) | NotChanged::After(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        NotChanged::Io(..) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
