@@ -95,6 +95,7 @@ impl Desk<'_> {
         self.broker.follow(grants);
         say::notice(&format!("reloaded: generation {generation} is in force"));
         self.config = fresh;
+        self.settle();
         self.warn_of_strangers();
     }
 

@@ -12,7 +12,7 @@ use super::desk::Desk;
 use super::not_taken_up;
 use super::reload::{Came, Fresh};
 use crate::admin::Answer;
-use crate::admin::contract::{Edit, Edited, Revoke, State, What};
+use crate::admin::contract::{Edit, Edited, Noun, Revoke, State, What};
 use crate::clock;
 use crate::registry::edit::EditError;
 use crate::registry::{Done, NotChanged, listing};
@@ -97,7 +97,6 @@ impl Desk<'_> {
         if let Some(fresh) = done.accepted {
             self.take_up(fresh);
         }
-        self.settle(&edit);
         let applied = done.applied;
         if applied.changed() {
             let change = Changed {
@@ -124,23 +123,26 @@ impl Desk<'_> {
         let _ = answer.send(answered);
     }
 
-    /// Takes what was put on the list for the time being off it, once the configuration in force says the same.
-    fn settle(&mut self, edit: &Edit) {
-        let (noun, name) = edit.subject();
-        let what = What::from(edit);
-        if listing::is_active(&self.config, noun, name) != Some(false) || !self.provisional.contains(&what) {
-            return;
+    /// Takes what was put on the list for the time being off it, as far as the configuration in force says the same.
+    pub(super) fn settle(&mut self) {
+        let config = &self.config;
+        let said = |what: &mut What| match what {
+            What::Agent { agent } => listing::is_active(config, Noun::Agent, agent) == Some(false),
+            What::Server { server } => listing::is_active(config, Noun::Server, server) == Some(false),
+            What::User { .. } | What::Delegation { .. } | What::Token { .. } => false,
+        };
+        let settled: Vec<What> = self.provisional.extract_if(.., said).collect();
+        for what in settled {
+            let next = self.revocations.without(&what).ok();
+            if let Some(next) = next.filter(|next| next.keep().is_ok()) {
+                self.gate.shut_off(next.denylist());
+                self.revocations = next;
+            } else {
+                say::notice(&format!(
+                    "{what} also stays on the list of what is shut off, which could not be written"
+                ));
+            }
         }
-        let next = self.revocations.without(&what).ok();
-        if let Some(next) = next.filter(|next| next.keep().is_ok()) {
-            self.gate.shut_off(next.denylist());
-            self.revocations = next;
-        } else {
-            say::notice(&format!(
-                "{what} also stays on the list of what is shut off, which could not be written"
-            ));
-        }
-        self.provisional.retain(|provisional| *provisional != what);
     }
 
     fn refuse(&mut self, job: Job, status: StatusCode, reason: &str) {
