@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_core::audit::Record;
-use portreeve_core::identity::Denylist;
+use portreeve_core::identity::{Denylist, LastSeen};
 use portreeve_core::snapshot::Snapshot;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock;
 use crate::config::Config;
@@ -174,6 +175,11 @@ impl Gate {
     /// Puts `record` into the audit of the first shard.
     pub fn note(&self, record: &Record) {
         self.tell(0, || Order::Note(record.clone()));
+    }
+
+    /// Asks every shard when agents were last let in there, since it was last asked. Each one that lives tells.
+    pub fn ask_last_seen(&self, tell: &UnboundedSender<LastSeen>) {
+        self.tell_all(|| Order::LastSeen(tell.clone()));
     }
 
     /// The generation in force.

@@ -6,7 +6,8 @@
 use std::pin::pin;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, channel, unbounded_channel};
+use tokio::time::interval;
 
 use crate::admin::revocations::Revocations;
 use crate::admin::{Admin, AdminError};
@@ -14,16 +15,19 @@ use crate::boot::{BootError, Gate};
 use crate::broker::{Broker, Landed};
 use crate::config::{self, Config, Diagnostic, publish};
 use crate::issuers::{Keeper, Report};
+use crate::registry;
 use crate::say;
 use crate::shard::{Heard, channel_of_wants};
 
 mod desk;
 mod registrar;
 mod reload;
+mod sightings;
 mod status;
 
 use desk::Desk;
 use reload::{Came, Unread};
+use sightings::{Sighted, Then};
 
 /// Orders that wait while one is carried out; who brings more waits too.
 const ORDERS: usize = 16;
@@ -67,6 +71,8 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let (broker, landed) = Broker::start(&config).map_err(ServeError::Config)?;
     let (wants, heard) = channel_of_wants();
     let gate = Gate::start(&config, snapshot, &wants).map_err(ServeError::Boot)?;
+    let seen = registry::seen::load(&config.gate.state_dir);
+    let (sighted, sightings) = unbounded_channel();
     let mut desk = Desk {
         gate: &gate,
         config,
@@ -75,6 +81,10 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         broker,
         jobs,
         provisional: Vec::new(),
+        seen,
+        seen_since_kept: false,
+        sighted,
+        looking: 0,
     };
     desk.warn_of_strangers();
     say::ready(&format!(
@@ -87,6 +97,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         reports,
         heard,
         landed,
+        sightings,
     };
     runtime.block_on(async {
         attend(&mut desk, &admin, told, news).await;
@@ -102,6 +113,7 @@ struct News {
     reports: Receiver<Report>,
     heard: Heard,
     landed: Receiver<Landed>,
+    sightings: UnboundedReceiver<Sighted>,
 }
 
 /// Keys of all issuers that have any to give, and a refusal where the operator insists on one that has none.
@@ -134,6 +146,7 @@ fn as_it_is_now(before: Config) -> Result<Config, ServeError> {
 
 /// Reacts to changed files and orders until told to stop, and then to orders until all is quiet.
 async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = ()>, mut news: News) {
+    let mut time_to_look = interval(sightings::EVERY);
     let gate = desk.gate;
     let (give, mut orders) = channel(ORDERS);
     let (mut serving, mut told) = (pin!(admin.serve(give)), pin!(told));
@@ -145,11 +158,15 @@ async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = (
             Some(issuer) = news.heard.keys.recv() => desk.keeper.wanted(&issuer),
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
+            Some(sighted) = news.sightings.recv() => desk.sighted(sighted),
+            _ = time_to_look.tick() => desk.look(Then::Keep),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
         }
     }
     say::notice("stopping: no new connections, running calls may finish");
+    // While every shard is there to tell.
+    desk.look(Then::End);
     let mut quiet = pin!(quiet(gate));
     loop {
         tokio::select! {
@@ -157,10 +174,12 @@ async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = (
             Some(came) = news.came.recv() => desk.take(came),
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
+            Some(sighted) = news.sightings.recv() => desk.sighted(sighted),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
         }
     }
+    desk.last_look(&mut news.sightings).await;
 }
 
 /// Comes to its end after SIGTERM or SIGINT, which are heard from this call on.

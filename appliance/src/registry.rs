@@ -8,6 +8,7 @@ pub mod edit;
 mod file;
 pub mod listing;
 pub mod offline;
+pub mod seen;
 mod splice;
 
 use std::fmt;

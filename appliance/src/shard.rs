@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use portreeve_core::credential::GrantRefusal;
 use portreeve_core::framing::http1::HeadLimits;
+use portreeve_core::identity::LastSeen;
 use portreeve_core::mediation::{
     Bench, Context, Conversation, Destination, Head, SideEffect, TokenOrder, UpstreamFault,
 };
@@ -170,6 +171,11 @@ impl Shard {
     /// Runs one stage under the configuration in force now: what is on its way back must hold today.
     pub fn with_context<T>(&self, stage: impl FnOnce(&mut Context<'_>) -> T) -> T {
         self.under(&self.snapshot(), stage)
+    }
+
+    /// When agents were last let in here, since this was last asked.
+    pub fn take_last_seen(&self) -> LastSeen {
+        self.bench.borrow_mut().seen.take()
     }
 
     /// Performs what a conversation asks for before its last message may pass.

@@ -16,7 +16,7 @@
 //! | 6 | everything that needs no signature | `typ`, `alg`, `kid`, `time`, `aud` |
 //! | 7 | the signature | `sig` |
 //! | 8 | the shape of every claim that is used | `claims` |
-//! | 9 | registration | `agent_unknown`, `revoked` |
+//! | 9 | registration, and its end, which is asked beside the caches | `agent_unknown`, `revoked`, `agent_expired` |
 //! | 10 | sender constraint (RFC 9449): `cnf`, the DPoP proof of this request, what the agent's registration asks for; that the proof is not used twice, the owner of its key says afterwards ([`ReplayWindow`]) | `pop` |
 //! | 11 | the link between agent and user | `link` |
 //! | 12 | the [`Denylist`], which no cache stands before | `revoked` |
@@ -36,6 +36,7 @@ mod presented;
 mod principal;
 mod proof;
 mod replay;
+mod seen;
 mod token;
 mod trust;
 
@@ -76,6 +77,7 @@ pub use self::proof::Terms;
 pub use self::replay::ProofId;
 pub use self::replay::ReplayWindow;
 pub use self::replay::Spent;
+pub use self::seen::LastSeen;
 pub use self::trust::AgentClient;
 pub use self::trust::AgentState;
 pub use self::trust::RegisteredAgent;

@@ -20,7 +20,7 @@ use core::net::IpAddr;
 
 use crate::credential::MintCache;
 use crate::framing::http1::{Method, RequestView};
-use crate::identity::Authenticator;
+use crate::identity::{Authenticator, LastSeen};
 use crate::json;
 use crate::snapshot::Snapshot;
 use crate::time::UnixTime;
@@ -99,6 +99,8 @@ pub struct Bench {
     pub authenticator: Authenticator,
     /// Minted credentials.
     pub minted: MintCache,
+    /// When each agent was last let in here.
+    pub seen: LastSeen,
     /// The tape.
     pub scratch: json::Scratch,
 }

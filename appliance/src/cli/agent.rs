@@ -1,6 +1,7 @@
 //! `portreeve agent`: who may come, who answers for it, until when.
 
 use clap::{Args, Subcommand};
+use portreeve_core::time::UnixTime;
 
 use super::Failure;
 use super::registry::{self, List, Review};
@@ -22,7 +23,7 @@ pub(super) struct Agent {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Every agent: its owner, issuer, state, end, and when its access is to be reviewed.
+    /// Every agent: its owner, issuer, state, end, when its access is to be reviewed, and when it last called.
     List(List),
     /// Everything about one agent, and where it stands in the file.
     Show {
@@ -132,10 +133,19 @@ fn list(gate: &RunningGate, options: &List) -> Result<String, Failure> {
             Some(registry::state(&agent.registration, agent.expired)),
             agent.expires.clone(),
             registry::review_of(&agent.registration),
+            agent.last_seen.map(registry::moment),
         ]
     };
     let rows: Vec<_> = agents.iter().map(row).collect();
-    let headings = ["NAME", "OWNER", "ISSUER/SUBJECT", "STATE", "EXPIRES", "REVIEW"];
+    let headings = [
+        "NAME",
+        "OWNER",
+        "ISSUER/SUBJECT",
+        "STATE",
+        "EXPIRES",
+        "REVIEW",
+        "LAST SEEN (UTC)",
+    ];
     Ok(registry::table(headings, &rows))
 }
 
@@ -161,6 +171,10 @@ fn show(gate: &RunningGate, name: &str) -> Result<String, Failure> {
             ("state", Some(registry::state(registration, agent.expired))),
             ("expires", Some(expires)),
             ("review", registry::review_of(registration)),
+            (
+                "last seen",
+                agent.last_seen.map(|secs| UnixTime::from_secs(secs).to_string()),
+            ),
         ],
     ))
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use portreeve_core::time::UnixTime;
 
 use super::revoke::RunningGate;
 use super::{Failure, check, unknown};
@@ -12,7 +13,7 @@ use crate::admin::contract::{self, Edit, Edited, Noun, REGISTRY, Registration, S
 use crate::admin::revocations::Revocations;
 use crate::clock;
 use crate::config::date::{Day, Expiry};
-use crate::registry::{NotChanged, listing, offline};
+use crate::registry::{NotChanged, listing, offline, seen};
 
 /// How long somebody else may hold the lock where no gate answers: another edit, or a gate that starts or stops.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,7 +66,13 @@ pub(super) fn registry(gate: &RunningGate) -> Result<contract::Registry, Failure
     match (client::ask(&state_dir, REGISTRY, None::<&()>), config) {
         (Err(ClientError::NotRunning(_)), Some(config)) => {
             let revocations = Revocations::load(&state_dir).map_err(|fault| vec![fault])?;
-            Ok(listing::registry(&config, &revocations, None, clock::now()))
+            Ok(listing::registry(
+                &config,
+                &revocations,
+                &seen::load(&state_dir),
+                None,
+                clock::now(),
+            ))
         }
         (answer, _) => Ok(answer?),
     }
@@ -174,6 +181,12 @@ pub(super) fn state(registration: &Registration, expired: bool) -> String {
         words.remove(0);
     }
     words.join(", ")
+}
+
+/// A moment to the minute, in UTC.
+pub(super) fn moment(secs: u64) -> String {
+    let text = UnixTime::from_secs(secs).to_string();
+    text.get(..16).unwrap_or(&text).replace('T', " ")
 }
 
 pub(super) fn review_of(registration: &Registration) -> Option<String> {

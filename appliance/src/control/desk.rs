@@ -2,10 +2,12 @@
 
 use hyper::StatusCode;
 use portreeve_core::audit::{Change, Changed};
-use tokio::sync::mpsc::Sender;
+use portreeve_core::identity::LastSeen;
+use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::registrar::Job;
 use super::reload::{Fresh, Read};
+use super::sightings::{Sighted, Then};
 use super::status;
 use crate::admin::contract::{Done, Entry, Lift, Refresh, Revoke, What};
 use crate::admin::revocations::{NotAdded, Revocations};
@@ -28,6 +30,14 @@ pub(super) struct Desk<'g> {
     pub(super) jobs: Sender<Job>,
     /// What is shut off only until the file says so; what somebody else shuts off meanwhile is no longer.
     pub(super) provisional: Vec<What>,
+    /// When agents were last let in, as far as the shards have told.
+    pub(super) seen: LastSeen,
+    /// Whether that has more in it than the disk.
+    pub(super) seen_since_kept: bool,
+    /// Where what the shards tell goes.
+    pub(super) sighted: UnboundedSender<Sighted>,
+    /// How often the shards were asked and have not told yet.
+    pub(super) looking: usize,
 }
 
 impl Desk<'_> {
@@ -42,7 +52,7 @@ impl Desk<'_> {
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
             Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker)),
             Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
-            Wanted::Registry => self.registry(),
+            Wanted::Registry => return self.look(Then::List(order.answer)),
             Wanted::Edit(edit) => return self.begin(edit, order.by, order.answer),
         };
         // Who did not wait for the answer does not get it.

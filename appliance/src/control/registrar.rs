@@ -33,6 +33,7 @@ impl Desk<'_> {
         Answer::done(&listing::registry(
             &self.config,
             &self.revocations,
+            &self.seen,
             generation,
             clock::now(),
         ))

@@ -1,5 +1,6 @@
 //! Who and what is registered, as people and programs are shown it. Pure.
 
+use portreeve_core::identity::LastSeen;
 use portreeve_core::time::UnixTime;
 
 use crate::admin::contract::{self, AgentEntry, Edit, Noun, Registry, ServerEntry, State, What};
@@ -9,7 +10,13 @@ use crate::config::{Agent, AgentState, Config, Era, Server, ServerState};
 
 /// Everything that is registered in `config`, at the time `now`.
 #[must_use]
-pub fn registry(config: &Config, revocations: &Revocations, generation: Option<u64>, now: UnixTime) -> Registry {
+pub fn registry(
+    config: &Config,
+    revocations: &Revocations,
+    seen: &LastSeen,
+    generation: Option<u64>,
+    now: UnixTime,
+) -> Registry {
     let file = std::path::absolute(&config.file).unwrap_or_else(|_| config.file.clone());
     Registry {
         file: file.display().to_string(),
@@ -17,7 +24,7 @@ pub fn registry(config: &Config, revocations: &Revocations, generation: Option<u
         agents: config
             .agents
             .iter()
-            .map(|agent| agent_entry(agent, revocations, now))
+            .map(|agent| agent_entry(agent, revocations, seen, now))
             .collect(),
         servers: config
             .servers
@@ -27,7 +34,7 @@ pub fn registry(config: &Config, revocations: &Revocations, generation: Option<u
     }
 }
 
-fn agent_entry(agent: &Agent, revocations: &Revocations, now: UnixTime) -> AgentEntry {
+fn agent_entry(agent: &Agent, revocations: &Revocations, seen: &LastSeen, now: UnixTime) -> AgentEntry {
     let what = What::Agent {
         agent: agent.name.clone(),
     };
@@ -43,6 +50,7 @@ fn agent_entry(agent: &Agent, revocations: &Revocations, now: UnixTime) -> Agent
         expires: expires.map(Expiry::to_string),
         expires_at: expires.map(|expires| expires.at().secs()),
         expired: expires.is_some_and(|expires| expires.at() <= now),
+        last_seen: seen.of(&agent.name).map(UnixTime::secs),
     }
 }
 

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use portreeve_core::audit::Record;
 use portreeve_core::credential::MintCache;
-use portreeve_core::identity::Authenticator;
+use portreeve_core::identity::{Authenticator, LastSeen};
 use portreeve_core::json;
 use portreeve_core::mediation::Bench;
 use portreeve_core::session::SessionLimits;
 use portreeve_core::time::UnixTime;
 use rustls::ServerConfig;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::owners::{Ask, Owners, Told};
 use super::{Limits, Origins, Shard, Signal, Wants};
@@ -45,6 +46,8 @@ pub enum Order {
     Origins(Origins),
     /// Something happened that belongs into the audit and to no request.
     Note(Record),
+    /// Somebody wants to know when agents were last let in.
+    LastSeen(UnboundedSender<LastSeen>),
     /// A new generation is in force: whoever waits looks whether it may go on.
     LookAgain,
     /// Stop: running calls may take this long.
@@ -171,6 +174,11 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
                     shard.audit.note(&record);
                 }
             }
+            Order::LastSeen(tell) => {
+                if let Some(shard) = place.borrow().upgrade() {
+                    let _asker_is_gone = tell.send(shard.take_last_seen());
+                }
+            }
             Order::LookAgain => {
                 if let Some(shard) = place.borrow().upgrade() {
                     shard.look_again();
@@ -188,6 +196,7 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
         shards: plan.shards,
         authenticator: Authenticator::new(IDENTITY_CACHE),
         minted: MintCache::new(),
+        seen: LastSeen::default(),
         scratch: json::Scratch::new(),
     };
     let shard = Rc::new(Shard {

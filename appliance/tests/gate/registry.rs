@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -235,4 +236,39 @@ fn edits_are_made_to_what_is_on_the_disk_and_none_gets_lost() {
         assert_eq!(text.matches(&format!("[agents.{name}]\n")).count(), 1, "{text}");
         assert_eq!(status(&gate, &issuer, name), 200, "{name}");
     }
+}
+
+#[test]
+fn when_an_agent_last_called_is_known_from_every_core_and_over_a_restart() {
+    let (upstream, issuer) = (server(), Issuer::new());
+    let mut gate = Gate::start_with(&upstream, PERMIT_CLERKS, &issuer.jwks(), "");
+    let seen = |gate: &Gate| {
+        let listed: Value = serde_json::from_str(&done(gate, &["agent", "list", "--json"])).unwrap();
+        let of = |name: &str| {
+            let agents = listed.as_array().unwrap().iter();
+            agents
+                .filter(|agent| agent["name"] == name)
+                .map(|agent| agent["last_seen"].as_u64())
+                .next()
+                .unwrap()
+        };
+        (of("clerk-bot"), of("other-bot"))
+    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert_eq!(seen(&gate), (None, None));
+    let before = now();
+    assert_eq!(status(&gate, &issuer, "clerk-bot"), 200);
+    let (Some(clerk), None) = seen(&gate) else {
+        panic!("{:?}", seen(&gate));
+    };
+    assert!((before..=now()).contains(&clerk));
+    assert_eq!(seen(&gate), (Some(clerk), None));
+    assert_eq!(status(&gate, &issuer, "other-bot"), 200);
+    gate.restart();
+    let (kept, Some(other)) = seen(&gate) else {
+        panic!("{:?}", seen(&gate));
+    };
+    assert!(kept == Some(clerk) && (clerk..=now()).contains(&other));
+    assert!(gate.stop().success());
+    assert_eq!(seen(&gate), (Some(clerk), Some(other)), "without a gate, too");
 }

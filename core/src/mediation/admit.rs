@@ -224,6 +224,7 @@ fn identify(
     let Identified { principal, proof } = verified.map_err(challenge)?;
     call.known_as(&principal);
     snapshot.denylist.check(&principal).map_err(challenge)?;
+    context.bench.seen.note(principal.agent().name(), context.now);
     if !snapshot.may_use(&principal, server) {
         return Err(Refusal::Server);
     }

@@ -186,6 +186,8 @@ pub struct AgentEntry {
     pub expires_at: Option<u64>,
     /// Whether that moment has passed.
     pub expired: bool,
+    /// When it was last let in, in seconds since 1970; none where the gate does not remember it.
+    pub last_seen: Option<u64>,
 }
 
 /// A registered server.
