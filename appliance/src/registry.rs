@@ -62,7 +62,7 @@ impl fmt::Display for NotChanged {
             ),
             Self::Io(path, error) => write!(
                 f,
-                "{} was not changed: {error}\n  hint: it is replaced as a whole; its folder must be writable for this user, and its owner be this user",
+                "{} was not changed: {error}\n  hint: it is replaced as a whole, by the running gate or else by this command; that user must own it and may write into its folder",
                 path.display()
             ),
         }

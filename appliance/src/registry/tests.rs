@@ -102,6 +102,11 @@ fn a_new_one_stands_below_the_last_of_its_kind_and_the_comments_of_that() {
     let added = edited(SITE, &Edit::AddAgent(more));
     let block = "# servers = []\n\n[agents.bell]\nissuer = \"embedded\"\nowner = 'Mara \"the clerk\"'\nservers = [\"ledger\"]\nexpires = 2027-01-31\n";
     assert_eq!(added, SITE.replace("# servers = []\n", block));
+    let close = "[agents.a]\nissuer = \"embedded\"\n# What stands behind.\n[servers.s]\nurl = \"u\"\n";
+    assert_eq!(
+        edited(close, &Edit::AddAgent(agent("bell"))),
+        close.replace("# What", "\n[agents.bell]\nissuer = \"embedded\"\n\n# What")
+    );
     let server = NewServer {
         name: "mail".to_owned(),
         url: "http://localhost:2/mcp".to_owned(),
