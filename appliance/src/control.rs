@@ -75,6 +75,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let (sighted, sightings) = unbounded_channel();
     let mut desk = Desk {
         gate: &gate,
+        state_dir: config.gate.state_dir.clone(),
         config,
         revocations,
         keeper,
@@ -87,6 +88,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         looking: 0,
     };
     desk.warn_of_strangers();
+    desk.warn_of_reviews();
     say::ready(&format!(
         "listening on {}://{}",
         desk.config.gate.scheme(),

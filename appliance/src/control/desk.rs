@@ -1,5 +1,7 @@
 //! Where orders of the admin API are carried out, one after the other.
 
+use std::path::PathBuf;
+
 use hyper::StatusCode;
 use portreeve_core::audit::{Change, Changed};
 use portreeve_core::identity::LastSeen;
@@ -23,6 +25,8 @@ use crate::say;
 pub(super) struct Desk<'g> {
     pub(super) gate: &'g Gate,
     pub(super) config: Config,
+    /// The state directory that was claimed at the start; the configuration may name another for the next one.
+    pub(super) state_dir: PathBuf,
     pub(super) revocations: Revocations,
     pub(super) keeper: Keeper,
     pub(super) broker: Broker,

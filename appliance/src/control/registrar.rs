@@ -12,7 +12,7 @@ use super::desk::Desk;
 use super::not_taken_up;
 use super::reload::{Came, Fresh};
 use crate::admin::Answer;
-use crate::admin::contract::{Edit, Edited, Noun, Revoke, State, What};
+use crate::admin::contract::{Edit, Edited, Noun, Registry, Revoke, State, What};
 use crate::clock;
 use crate::registry::edit::EditError;
 use crate::registry::{Done, NotChanged, listing};
@@ -28,15 +28,26 @@ pub(super) struct Job {
 
 impl Desk<'_> {
     /// Who and what is registered under the configuration in force.
-    pub(super) fn registry(&self) -> Answer {
+    pub(super) fn registry(&self) -> Registry {
         let generation = Some(self.gate.generation());
-        Answer::done(&listing::registry(
-            &self.config,
-            &self.revocations,
-            &self.seen,
-            generation,
-            clock::now(),
-        ))
+        listing::registry(&self.config, &self.revocations, &self.seen, generation, clock::now())
+    }
+
+    /// Says how many reviews of access are due.
+    pub(super) fn warn_of_reviews(&self) {
+        let registry = self.registry();
+        let agents = registry.agents.iter().map(|agent| &agent.registration);
+        let servers = registry.servers.iter().map(|server| &server.registration);
+        match agents
+            .chain(servers)
+            .filter(|registration| registration.review_due)
+            .count()
+        {
+            0 => {}
+            due => say::notice(&format!(
+                "reviews of access that are due: {due}; `portreeve agent list` and `portreeve server list` say which"
+            )),
+        }
     }
 
     /// Puts what came from the disk in force.
@@ -149,7 +160,8 @@ impl Desk<'_> {
     fn refuse(&mut self, job: Job, status: StatusCode, reason: &str) {
         let what = What::from(&job.edit);
         let mut reason = reason.to_owned();
-        if self.provisional.contains(&what) {
+        let closes = matches!(job.edit, Edit::SetState { state, .. } if state != State::Active);
+        if closes && self.provisional.contains(&what) {
             self.provisional.retain(|provisional| *provisional != what);
             reason.push_str(&format!(
                 "\n  {what} is shut off at the running gate all the same, until `portreeve restore {what}`"

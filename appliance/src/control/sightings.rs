@@ -69,10 +69,10 @@ impl Desk<'_> {
         self.looking -= 1;
         match then {
             // Who did not wait for the answer does not get it.
-            Then::List(answer) => drop(answer.send(self.registry())),
+            Then::List(answer) => drop(answer.send(Answer::done(&self.registry()))),
             Then::Keep if self.seen_since_kept => {
                 self.seen_since_kept = false;
-                let (state_dir, seen) = (self.config.gate.state_dir.clone(), self.seen.clone());
+                let (state_dir, seen) = (self.state_dir.clone(), self.seen.clone());
                 tokio::task::spawn_blocking(move || keep(&state_dir, &seen));
             }
             Then::Keep | Then::End => {}
@@ -87,7 +87,7 @@ impl Desk<'_> {
                 _ => break,
             }
         }
-        keep(&self.config.gate.state_dir, &self.seen);
+        keep(&self.state_dir, &self.seen);
     }
 }
 
