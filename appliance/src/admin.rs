@@ -86,6 +86,8 @@ pub enum Wanted {
     Registry,
     /// Change one of it in the configuration file.
     Edit(Edit),
+    /// Take the last change of it back.
+    Undo,
 }
 
 /// An order, from whom, and where the answer goes.
@@ -269,9 +271,16 @@ async fn read(request: Request<Incoming>) -> Result<Wanted, Answer> {
         (&Method::POST, contract::REFRESH) => parsed(body).await.map(Wanted::Refresh),
         (&Method::GET, contract::REGISTRY) => Ok(Wanted::Registry),
         (&Method::POST, contract::REGISTRY) => parsed(body).await.map(Wanted::Edit),
-        (_, contract::REVOCATIONS | contract::LIFT | contract::STATUS | contract::REFRESH | contract::REGISTRY) => {
-            Err(Answer::failed(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
-        }
+        (&Method::POST, contract::UNDO) => parsed(body).await.map(|contract::Undo {}| Wanted::Undo),
+        (
+            _,
+            contract::REVOCATIONS
+            | contract::LIFT
+            | contract::STATUS
+            | contract::REFRESH
+            | contract::REGISTRY
+            | contract::UNDO,
+        ) => Err(Answer::failed(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")),
         _ => Err(Answer::failed(StatusCode::NOT_FOUND, "no such resource")),
     }
 }

@@ -6,6 +6,7 @@
 mod agent;
 mod check;
 mod demo;
+mod history;
 mod init;
 mod issuer;
 mod registry;
@@ -65,6 +66,8 @@ enum Command {
     Secret(secret::Options),
     Agent(agent::Agent),
     Server(server::Server),
+    History(history::List),
+    Undo(history::Back),
 }
 
 #[derive(Args, Debug)]
@@ -145,6 +148,8 @@ pub fn run() -> ExitCode {
         Command::Secret(options) => secret::run(&options),
         Command::Agent(options) => agent::run(&options),
         Command::Server(options) => server::run(&options),
+        Command::History(options) => history::list(&options),
+        Command::Undo(options) => history::undo(&options),
     });
     match done.and_then(|text| say(&text)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@
 
 pub mod edit;
 mod file;
+pub mod history;
 pub mod listing;
 pub mod offline;
 pub mod seen;
@@ -18,9 +19,10 @@ use std::path::{Path, PathBuf};
 
 use portreeve_core::time::UnixTime;
 
-use crate::admin::contract::Edit;
+use crate::admin::contract::{Edit, State};
 use crate::config::{self, Config, Diagnostic};
 use edit::{Applied, EditError};
+use history::{History, Version};
 
 /// How often an edit begins anew because somebody else saved the file meanwhile.
 const ATTEMPTS: usize = 8;
@@ -82,21 +84,89 @@ pub struct Done<V> {
     pub accepted: Option<V>,
 }
 
-/// Makes `edit` in the file at `path`, at the time `now`, if `accept` takes the result. The caller holds the lock.
+/// Makes `edit` in the file at `path` for the user id `by`, at the time `now`, if `accept` takes the result. The caller
+/// holds the lock.
 ///
 /// # Errors
 /// [`NotChanged`].
 pub fn change<V>(
     path: &Path,
     edit: &Edit,
+    by: u32,
     now: UnixTime,
     accept: impl Fn(&Config) -> Result<V, Vec<Diagnostic>>,
+) -> Result<Done<V>, NotChanged> {
+    let (noun, name) = edit.subject();
+    let what = format!("{noun} {} {name}", edit.action());
+    let is_final = matches!(
+        edit,
+        Edit::SetState {
+            state: State::Revoked,
+            ..
+        }
+    );
+    rewrite(path, accept, |old, _| {
+        let applied = edit::apply(old, edit, now).map_err(NotChanged::Edit)?;
+        let version = Version {
+            time: now.secs(),
+            by,
+            what: what.clone(),
+            is_final,
+            after: history::sha256(&applied.text),
+            before: old.to_owned(),
+        };
+        Ok((applied, Step::Forward(version)))
+    })
+}
+
+/// Takes the last change by command back, if nothing else changed the file since and `accept` takes the result. What is
+/// taken back is the `before` of what is done. The caller holds the lock.
+///
+/// # Errors
+/// [`NotChanged`].
+pub fn undo<V>(path: &Path, accept: impl Fn(&Config) -> Result<V, Vec<Diagnostic>>) -> Result<Done<V>, NotChanged> {
+    rewrite(path, accept, |old, history| {
+        let kept = history
+            .versions()
+            .map_err(|error| NotChanged::Io(path.to_owned(), error))?;
+        let (file, version) = kept
+            .into_iter()
+            .last()
+            .ok_or(NotChanged::Edit(EditError::NothingToUndo))?;
+        if version.is_final {
+            return Err(NotChanged::Edit(EditError::Final(version.what)));
+        }
+        if version.after != history::sha256(old) {
+            return Err(NotChanged::Edit(EditError::ChangedSince(version.what, file)));
+        }
+        let applied = Applied {
+            text: version.before,
+            before: Some(version.what),
+            after: String::new(),
+        };
+        Ok((applied, Step::Back(file)))
+    })
+}
+
+/// What a change means for the history.
+enum Step {
+    /// One more version, kept before the file is replaced.
+    Forward(Version),
+    /// The version in this file is used up.
+    Back(PathBuf),
+}
+
+fn rewrite<V>(
+    path: &Path,
+    accept: impl Fn(&Config) -> Result<V, Vec<Diagnostic>>,
+    make: impl Fn(&str, &History) -> Result<(Applied, Step), NotChanged>,
 ) -> Result<Done<V>, NotChanged> {
     let target = fs::canonicalize(path).map_err(|error| NotChanged::Io(path.to_owned(), error))?;
     for _ in 0..ATTEMPTS {
         let old = config::read_text(path).map_err(|fault| NotChanged::Before(vec![fault]))?;
         let before = config::of_text(path, old.clone()).map_err(NotChanged::Before)?;
-        let applied = edit::apply(&old, edit, now).map_err(NotChanged::Edit)?;
+        let history = History::of(&before.gate.state_dir);
+        let (applied, step) = make(&old, &history)?;
         if !applied.changed() {
             return Ok(Done {
                 applied,
@@ -106,7 +176,22 @@ pub fn change<V>(
         }
         let config = config::of_text(path, applied.text.clone()).map_err(|faults| about_the_edit(path, faults))?;
         let accepted = accept(&config).map_err(NotChanged::After)?;
+        // Before the lock's directory is there nobody keeps a history.
+        let kept = match &step {
+            Step::Forward(version) if before.gate.state_dir.is_dir() => {
+                let kept = history.keep(version);
+                Some(kept.map_err(|error| NotChanged::Io(before.gate.state_dir.clone(), error))?)
+            }
+            _ => None,
+        };
         let replaced = file::replace(&target, &old, &applied.text);
+        let used_up = match (&replaced, step) {
+            (Ok(true), Step::Back(file)) => Some(file),
+            (Ok(true), Step::Forward(_)) => None,
+            _ => kept,
+        };
+        // One that stays does no harm: its digest is not that of the file.
+        let _ = used_up.map(fs::remove_file);
         if replaced.map_err(|error| NotChanged::Io(target.clone(), error))? {
             return Ok(Done {
                 applied,

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use portreeve_core::time::UnixTime;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::revoke::RunningGate;
 use super::{Failure, check, unknown};
@@ -12,6 +14,7 @@ use crate::admin::client::{self, ClientError};
 use crate::admin::contract::{self, Edit, Edited, Noun, REGISTRY, Registration, State, What};
 use crate::admin::revocations::Revocations;
 use crate::clock;
+use crate::config::Config;
 use crate::config::date::{Day, Expiry};
 use crate::registry::{NotChanged, listing, offline, seen};
 
@@ -80,17 +83,28 @@ pub(super) fn registry(gate: &RunningGate) -> Result<contract::Registry, Failure
 
 /// Has `edit` made by the running gate, or makes it where none runs; says what came of it.
 pub(super) fn perform(gate: &RunningGate, edit: &Edit) -> Result<String, Failure> {
+    let (answer, file) = ask(gate, REGISTRY, edit, |config| offline::edit(config, edit, check::files))?;
+    Ok(report(edit, &answer, file.as_deref()))
+}
+
+/// Asks the running gate, or does `without` one under its lock; with the file that is meant, if that is known.
+pub(super) fn ask<A: DeserializeOwned>(
+    gate: &RunningGate,
+    path: &str,
+    body: &impl Serialize,
+    without: impl Fn(&Config) -> Result<Option<A>, NotChanged>,
+) -> Result<(A, Option<String>), Failure> {
     let (state_dir, config) = gate.find()?;
     let file = config.as_ref().map(|config| config.file.display().to_string());
     let began = Instant::now();
     loop {
-        match (client::ask(&state_dir, REGISTRY, Some(edit)), &config) {
+        match (client::ask(&state_dir, path, Some(body)), &config) {
             (Err(ClientError::NotRunning(_)), Some(config)) => {
-                if let Some(edited) = offline::edit(config, edit, check::files)? {
-                    return Ok(report(edit, &edited, file.as_deref()));
+                if let Some(answer) = without(config)? {
+                    return Ok((answer, file));
                 }
             }
-            (answer, _) => return Ok(report(edit, &answer?, file.as_deref())),
+            (answer, _) => return Ok((answer?, file)),
         }
         if began.elapsed() >= PATIENCE {
             return Err(Failure::Other(format!(
@@ -162,7 +176,7 @@ pub(super) fn find<'e, E>(
     })
 }
 
-pub(super) fn json(entries: &impl serde::Serialize) -> Result<String, Failure> {
+pub(super) fn json(entries: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(entries);
     text.map(|text| text + "\n")
         .map_err(|error| Failure::Other(error.to_string()))

@@ -7,7 +7,7 @@ use portreeve_core::audit::{Change, Changed};
 use portreeve_core::identity::LastSeen;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
-use super::registrar::Job;
+use super::registrar::{Job, Task};
 use super::reload::{Fresh, Read};
 use super::sightings::{Sighted, Then};
 use super::status;
@@ -57,7 +57,8 @@ impl Desk<'_> {
             Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker)),
             Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
             Wanted::Registry => return self.look(Then::List(order.answer)),
-            Wanted::Edit(edit) => return self.begin(edit, order.by, order.answer),
+            Wanted::Edit(edit) => return self.begin(Task::Edit(Box::new(edit)), order.by, order.answer),
+            Wanted::Undo => return self.begin(Task::Undo, order.by, order.answer),
         };
         // Who did not wait for the answer does not get it.
         let _ = order.answer.send(answer);

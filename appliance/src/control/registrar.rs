@@ -12,18 +12,27 @@ use super::desk::Desk;
 use super::not_taken_up;
 use super::reload::{Came, Fresh};
 use crate::admin::Answer;
-use crate::admin::contract::{Edit, Edited, Noun, Registry, Revoke, State, What};
+use crate::admin::contract::{Edit, Edited, Noun, Registry, Revoke, State, Undone, What};
 use crate::clock;
-use crate::registry::edit::EditError;
+use crate::registry::edit::{Applied, EditError};
 use crate::registry::{Done, NotChanged, listing};
 use crate::say;
 
 /// An edit on its way to the disk and back.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) edit: Edit,
-    by: u32,
+    pub(super) task: Task,
+    pub(super) by: u32,
     answer: oneshot::Sender<Answer>,
+}
+
+/// What is to be done to the file.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// One edit.
+    Edit(Box<Edit>),
+    /// The last change is taken back.
+    Undo,
 }
 
 impl Desk<'_> {
@@ -62,10 +71,12 @@ impl Desk<'_> {
         }
     }
 
-    /// Shuts off what the edit shuts off, and sends it to the disk.
-    pub(super) fn begin(&mut self, edit: Edit, by: u32, answer: oneshot::Sender<Answer>) {
-        self.shut_at_once(&edit, by);
-        if let Err(TrySendError::Full(job) | TrySendError::Closed(job)) = self.jobs.try_send(Job { edit, by, answer }) {
+    /// Shuts off what the task shuts off, and sends it to the disk.
+    pub(super) fn begin(&mut self, task: Task, by: u32, answer: oneshot::Sender<Answer>) {
+        if let Task::Edit(edit) = &task {
+            self.shut_at_once(edit, by);
+        }
+        if let Err(TrySendError::Full(job) | TrySendError::Closed(job)) = self.jobs.try_send(Job { task, by, answer }) {
             self.refuse(
                 job,
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -103,36 +114,49 @@ impl Desk<'_> {
             Ok(done) => done,
             Err(error) => return self.refuse(job, status(&error), &error.to_string()),
         };
-        let Job { edit, by, answer } = job;
-        let what = What::from(&edit);
-        let line = listing::line(&done.config, &edit);
         if let Some(fresh) = done.accepted {
             self.take_up(fresh);
         }
-        let applied = done.applied;
-        if applied.changed() {
-            let change = Changed {
-                time: clock::now(),
-                generation: self.gate.generation(),
-                action: edit.action(),
-                what: &what.to_string(),
-                by_uid: by,
-                reason: None,
-            };
-            self.gate
-                .note(Change::edited(&change, applied.before.as_deref(), Some(&applied.after)).record());
-            say::notice(&format!("changed by user id {by}: {} ({})", what, edit.action()));
-        }
-        let answered = Answer::done(&Edited {
-            changed: applied.changed(),
-            before: applied.before,
-            after: applied.after,
-            line,
-            generation: Some(self.gate.generation()),
-            shut_off: self.revocations.contains(&what),
-        });
+        let (Job { task, by, answer }, applied) = (job, done.applied);
+        let generation = Some(self.gate.generation());
+        let answered = match task {
+            Task::Undo => {
+                let what = applied.before.unwrap_or_default();
+                self.trace_edit("undo", &what, by, None);
+                Answer::done(&Undone { what, generation })
+            }
+            Task::Edit(edit) => {
+                let what = What::from(&*edit);
+                if applied.changed() {
+                    self.trace_edit(edit.action(), &what.to_string(), by, Some(&applied));
+                }
+                Answer::done(&Edited {
+                    changed: applied.changed(),
+                    line: listing::line(&done.config, &edit),
+                    before: applied.before,
+                    after: applied.after,
+                    generation,
+                    shut_off: self.revocations.contains(&what),
+                })
+            }
+        };
         // Who did not wait for the answer does not get it.
         let _ = answer.send(answered);
+    }
+
+    fn trace_edit(&self, action: &str, what: &str, by: u32, applied: Option<&Applied>) {
+        let changed = Changed {
+            time: clock::now(),
+            generation: self.gate.generation(),
+            action,
+            what,
+            by_uid: by,
+            reason: None,
+        };
+        let before = applied.and_then(|applied| applied.before.as_deref());
+        let after = applied.map(|applied| applied.after.as_str());
+        self.gate.note(Change::edited(&changed, before, after).record());
+        say::notice(&format!("changed by user id {by}: {what} ({action})"));
     }
 
     /// Takes what was put on the list for the time being off it, as far as the configuration in force says the same.
@@ -158,14 +182,17 @@ impl Desk<'_> {
     }
 
     fn refuse(&mut self, job: Job, status: StatusCode, reason: &str) {
-        let what = What::from(&job.edit);
         let mut reason = reason.to_owned();
-        let closes = matches!(job.edit, Edit::SetState { state, .. } if state != State::Active);
-        if closes && self.provisional.contains(&what) {
-            self.provisional.retain(|provisional| *provisional != what);
-            reason.push_str(&format!(
-                "\n  {what} is shut off at the running gate all the same, until `portreeve restore {what}`"
-            ));
+        if let Task::Edit(edit) = &job.task
+            && matches!(**edit, Edit::SetState { state, .. } if state != State::Active)
+        {
+            let what = What::from(&**edit);
+            if self.provisional.contains(&what) {
+                self.provisional.retain(|provisional| *provisional != what);
+                reason.push_str(&format!(
+                    "\n  {what} is shut off at the running gate all the same, until `portreeve restore {what}`"
+                ));
+            }
         }
         let _ = job.answer.send(Answer::failed(status, &reason));
     }

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinError;
 
-use super::registrar::Job;
+use super::registrar::{Job, Task};
 use crate::boot::{self, BootError};
 use crate::broker::{self, Grants};
 use crate::clock;
@@ -159,12 +159,16 @@ fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
 }
 
 fn edit(file: &Path, state_dir: &Path, job: &Job) -> Result<Done<Fresh>, NotChanged> {
-    registry::change(file, &job.edit, clock::now(), |config| {
+    let accept = |config: &Config| {
         made_of(config.clone(), state_dir).map_err(|unread| match unread {
             Unread::Files(faults) => faults,
             Unread::Servers(error) => vec![Diagnostic::of_file(file, error.to_string())],
         })
-    })
+    };
+    match &job.task {
+        Task::Edit(edit) => registry::change(file, edit, job.by, clock::now(), accept),
+        Task::Undo => registry::undo(file, accept),
+    }
 }
 
 fn folders(config: &Config) -> Vec<PathBuf> {

@@ -5,6 +5,7 @@
 //! not understand well enough is left to a person.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use portreeve_core::time::UnixTime;
 use toml::{Table, Value};
@@ -47,6 +48,12 @@ pub enum EditError {
     Revoked(Noun, String),
     /// A value cannot be used: `message`, `hint`.
     Value(String, String),
+    /// No change by command is kept.
+    NothingToUndo,
+    /// The last change, in words, is for good.
+    Final(String),
+    /// Something else changed the file after the last change; the text before it is in this file.
+    ChangedSince(String, PathBuf),
     /// The file is written in a way that this cannot change: the table and the line to write.
     ByHand(String, String),
 }
@@ -68,6 +75,18 @@ impl fmt::Display for EditError {
                 "{noun} `{name}` is revoked, which is for good\n  hint: change its state in the file by hand if it is to come back"
             ),
             Self::Value(message, hint) => write!(f, "{message}\n  hint: {hint}"),
+            Self::NothingToUndo => f.write_str(
+                "there is nothing to undo\n  hint: only changes by `portreeve agent` and `portreeve server` can be undone",
+            ),
+            Self::Final(what) => write!(
+                f,
+                "the last change was `{what}`, which is for good\n  hint: change the file by hand if it is to come back"
+            ),
+            Self::ChangedSince(what, file) => write!(
+                f,
+                "the file was changed by something else after `{what}`, which undoing would lose\n  hint: change it by hand; what stood there before is in {}",
+                file.display()
+            ),
             Self::ByHand(table, line) => write!(
                 f,
                 "the file is written in a way that this command cannot change\n  hint: write it by hand, into [{table}]: {line}"

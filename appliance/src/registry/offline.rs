@@ -1,10 +1,11 @@
 //! Edits where no gate runs: the same file, the same checks, and the lock that a gate would hold.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{NotChanged, change};
-use crate::admin::contract::{Edit, Edited, What};
+use crate::admin::contract::{Edit, Edited, Undone, What};
 use crate::admin::revocations::Revocations;
 use crate::admin::{self, AdminError};
 use crate::clock;
@@ -22,7 +23,7 @@ pub fn edit(
     let Some(_lock) = lock(config)? else {
         return Ok(None);
     };
-    let done = change(&config.file, edit, clock::now(), accept)?;
+    let done = change(&config.file, edit, own_uid(), clock::now(), accept)?;
     let line = super::listing::line(&done.config, edit);
     let revocations = Revocations::load(&config.gate.state_dir).map_err(|fault| NotChanged::Before(vec![fault]));
     Ok(Some(Edited {
@@ -33,6 +34,30 @@ pub fn edit(
         generation: None,
         shut_off: revocations?.contains(&What::from(edit)),
     }))
+}
+
+/// Takes the last change of the file of `config` back, as [`edit`].
+///
+/// # Errors
+/// [`NotChanged`].
+pub fn undo(
+    config: &Config,
+    accept: impl Fn(&Config) -> Result<(), Vec<Diagnostic>>,
+) -> Result<Option<Undone>, NotChanged> {
+    let Some(_lock) = lock(config)? else {
+        return Ok(None);
+    };
+    let done = super::undo(&config.file, accept)?;
+    Ok(Some(Undone {
+        what: done.applied.before.unwrap_or_default(),
+        generation: None,
+    }))
+}
+
+/// Who this process is.
+fn own_uid() -> u32 {
+    // The kernel shows a process as its user's.
+    fs::metadata("/proc/self").map_or(u32::MAX, |metadata| metadata.uid())
 }
 
 /// The lock of the state directory; where none was made yet no gate has ever run, and the file's folder is locked.

@@ -236,7 +236,7 @@ fn a_link_mode_and_owner_stay_and_nothing_is_left_beside() {
     let owner = fs::metadata(&path).unwrap().uid();
     let link = folder.path().join("link.toml");
     symlink("portreeve.toml", &link).unwrap();
-    change(&link, &state(Noun::Agent, "quill", State::Suspended), NOW, accept).unwrap();
+    change(&link, &state(Noun::Agent, "quill", State::Suspended), 7, NOW, accept).unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     let metadata = fs::symlink_metadata(&path).unwrap();
     assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (0o640, owner));
@@ -254,7 +254,7 @@ fn a_result_that_is_not_valid_leaves_every_byte() {
         issuer: "embeded".to_owned(),
         ..agent("bell")
     };
-    let error = change(&path, &Edit::AddAgent(stranger), NOW, accept).unwrap_err();
+    let error = change(&path, &Edit::AddAgent(stranger), 7, NOW, accept).unwrap_err();
     let said = error.to_string();
     assert!(
         said.contains("would be wrong afterwards") && said.contains("did you mean `embedded`?"),
@@ -265,12 +265,12 @@ fn a_result_that_is_not_valid_leaves_every_byte() {
         "no line of a text that nobody can see: {said}"
     );
     let refuse = |_: &Config| Err::<(), _>(vec![Diagnostic::of_file(Path::new("x.cedar"), "is wrong")]);
-    assert!(change(&path, &review("quill", None), NOW, refuse).is_err());
+    assert!(change(&path, &review("quill", None), 7, NOW, refuse).is_err());
     assert_eq!(fs::read_to_string(&path).unwrap(), SITE);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
     fs::write(&path, "[gate").unwrap();
-    let error = change(&path, &review("quill", None), NOW, accept)
+    let error = change(&path, &review("quill", None), 7, NOW, accept)
         .unwrap_err()
         .to_string();
     assert!(
@@ -289,7 +289,7 @@ fn what_an_editor_saves_meanwhile_is_kept() {
         }
         Ok(())
     };
-    change(&path, &state(Noun::Agent, "quill", State::Suspended), NOW, meanwhile).unwrap();
+    change(&path, &state(Noun::Agent, "quill", State::Suspended), 7, NOW, meanwhile).unwrap();
     let now = fs::read_to_string(&path).unwrap();
     assert_eq!(new_lines(SITE, &now), ["state = \"suspended\"", "# saved by hand"]);
 
@@ -297,8 +297,91 @@ fn what_an_editor_saves_meanwhile_is_kept() {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text + "#\n").map_err(|_| Vec::new())
     };
-    let error = change(&path, &state(Noun::Agent, "quill", State::Active), NOW, always).unwrap_err();
+    let error = change(&path, &state(Noun::Agent, "quill", State::Active), 7, NOW, always).unwrap_err();
     assert!(matches!(error, NotChanged::Busy(_)), "{error}");
+}
+
+#[test]
+fn changes_are_taken_back_one_by_one_and_only_where_nothing_else_changed() {
+    let (folder, path) = on_disk(SITE);
+    fs::create_dir(folder.path().join("state")).unwrap();
+    let suspend = state(Noun::Agent, "quill", State::Suspended);
+    change(&path, &review("quill", None), 7, NOW, accept).unwrap();
+    let reviewed = fs::read_to_string(&path).unwrap();
+    change(&path, &suspend, 8, NOW, accept).unwrap();
+    let history = History::of(&folder.path().join("state"));
+    let said: Vec<_> = history
+        .versions()
+        .unwrap()
+        .into_iter()
+        .map(|(_, version)| (version.by, version.what))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (7, "agent review quill".to_owned()),
+            (8, "agent suspend quill".to_owned())
+        ]
+    );
+
+    assert_eq!(
+        undo(&path, accept).unwrap().applied.before.as_deref(),
+        Some("agent suspend quill")
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), reviewed);
+    let refuse = |_: &Config| Err::<(), _>(vec![Diagnostic::of_file(Path::new("x.cedar"), "is wrong")]);
+    assert!(undo(&path, refuse).is_err());
+    fs::write(&path, format!("{reviewed}# by hand\n")).unwrap();
+    let error = undo(&path, accept).unwrap_err().to_string();
+    assert!(
+        error.contains("by something else after `agent review quill`") && error.contains("000000001.json"),
+        "{error}"
+    );
+    fs::write(&path, &reviewed).unwrap();
+    undo(&path, accept).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), SITE);
+    assert!(
+        undo(&path, accept)
+            .unwrap_err()
+            .to_string()
+            .starts_with("there is nothing to undo")
+    );
+
+    change(&path, &state(Noun::Agent, "quill", State::Revoked), 7, NOW, accept).unwrap();
+    let error = undo(&path, accept).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the last change was `agent revoke quill`, which is for good"),
+        "{error}"
+    );
+}
+
+#[test]
+fn only_the_last_versions_are_kept_and_for_nobody_else() {
+    let (folder, path) = on_disk(SITE);
+    let state_dir = folder.path().join("state");
+    fs::create_dir(&state_dir).unwrap();
+    for number in 0..history::VERSIONS_MAX + 2 {
+        let state = state(
+            Noun::Agent,
+            "quill",
+            if number % 2 == 0 {
+                State::Suspended
+            } else {
+                State::Active
+            },
+        );
+        change(&path, &state, 7, NOW, accept).unwrap();
+    }
+    let kept = History::of(&state_dir).versions().unwrap();
+    assert_eq!(kept.len(), history::VERSIONS_MAX);
+    assert!(kept[0].0.ends_with("000000003.json") && kept[19].0.ends_with("000000022.json"));
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!((mode(kept[0].0.parent().unwrap()), mode(&kept[0].0)), (0o700, 0o600));
+    fs::write(&kept[19].0, "torn").unwrap();
+    let error = undo(&path, accept).unwrap_err().to_string();
+    assert!(error.contains("by something else"), "a torn version is none: {error}");
+    change(&path, &review("quill", None), 7, NOW, accept).unwrap();
+    undo(&path, accept).unwrap();
 }
 
 /// A line that means nothing: a comment or a blank one.

@@ -148,3 +148,17 @@ fn check_notes_ends_that_have_passed_and_reviews_that_are_due() {
     let token = portreeve(directory.path(), &["token", "--agent", "old", "--user", "me"]);
     assert!(stderr(&token).contains("expired on 2020-01-31"), "{}", stderr(&token));
 }
+
+#[test]
+fn a_change_without_a_gate_is_taken_back_byte_for_byte() {
+    let directory = initialised();
+    let file = directory.path().join("portreeve.toml");
+    let before = fs::read(&file).unwrap();
+    assert!(stdout(&portreeve(directory.path(), &["history"])).contains("nothing was changed by command yet"));
+    portreeve(directory.path(), &["agent", "suspend", "claude-code"]);
+    assert!(stdout(&portreeve(directory.path(), &["history"])).contains("agent suspend claude-code"));
+    let undone = portreeve(directory.path(), &["undo"]);
+    assert_eq!(undone.status.code(), Some(0), "{}", stderr(&undone));
+    assert!(stdout(&undone).starts_with("taken back: agent suspend claude-code"));
+    assert_eq!(fs::read(&file).unwrap(), before);
+}

@@ -136,12 +136,14 @@ fn a_suspended_server_refuses_everybody_until_it_is_resumed() {
 #[test]
 fn an_agent_whose_time_is_up_is_refused_by_its_own_reason() {
     let (upstream, issuer) = (server(), Issuer::new());
-    let late = "[agents.late]\nissuer = \"idp\"\nsubject = \"late\"\nexpires = 2026-01-31\n";
+    let late = "[agents.late]\nissuer = \"idp\"\nsubject = \"late\"\nexpires = 2026-01-31\nreview = 2026-01-31\n";
     let mut gate = Gate::start_with(&upstream, PERMIT_CLERKS, &issuer.jwks(), late);
     assert_eq!(status(&gate, &issuer, "late"), 401);
     assert!(done(&gate, &["agent", "list"]).contains("expired"));
     assert!(gate.stop().success());
     assert!(gate.audit().iter().any(|record| record["reason"] == "agent_expired"));
+    let log = fs::read_to_string(gate.folder.path().join("stderr.log")).unwrap();
+    assert!(log.contains("reviews of access that are due: 1"), "{log}");
 }
 
 #[test]
@@ -271,4 +273,26 @@ fn when_an_agent_last_called_is_known_from_every_core_and_over_a_restart() {
     assert!(kept == Some(clerk) && (clerk..=now()).contains(&other));
     assert!(gate.stop().success());
     assert_eq!(seen(&gate), (Some(clerk), Some(other)), "without a gate, too");
+}
+
+#[test]
+fn the_last_change_is_taken_back_and_in_force_before_the_answer() {
+    let (upstream, issuer) = (server(), Issuer::new());
+    let mut gate = Gate::start_with(&upstream, PERMIT_CLERKS, &issuer.jwks(), "");
+    let before = text(&gate);
+    done(&gate, &["agent", "add", "bell", "--issuer", "idp", "--subject", "bell"]);
+    assert_eq!(status(&gate, &issuer, "bell"), 200);
+    assert!(done(&gate, &["history"]).contains("agent add bell"));
+    let said = done(&gate, &["undo"]);
+    assert!(
+        said.starts_with("taken back: agent add bell\n  in force on every core"),
+        "{said}"
+    );
+    assert_eq!(status(&gate, &issuer, "bell"), 401);
+    assert_eq!(text(&gate), before);
+    let (code, said) = refused(&gate, &["undo"]);
+    assert!(code == Some(1) && said.contains("there is nothing to undo"), "{said}");
+    assert!(gate.stop().success());
+    let undone = |change: &Value| change["action"] == "undo" && change["what"] == "agent add bell";
+    assert!(changes(&gate).iter().any(undone));
 }

@@ -7,6 +7,24 @@ use serde::{Deserialize, Serialize};
 /// Who and what is registered: GET lists it, POST changes one of it.
 pub const REGISTRY: &str = "/v1/registry";
 
+/// POST takes the last change back.
+pub const UNDO: &str = "/v1/registry/undo";
+
+/// Takes the last change back; there is nothing to say about it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {}
+
+/// What was taken back.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Undone {
+    /// What had been done.
+    pub what: String,
+    /// The generation in force on every shard; none where no gate runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+}
+
 /// The two things that are registered.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
