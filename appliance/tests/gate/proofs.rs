@@ -380,9 +380,12 @@ fn a_proof_links_the_assertion_that_it_names() {
         "{PERMIT_CLERKS}\n@id(\"signed\") forbid(principal, action, resource)\n\
          unless {{ context.auth.link == \"proof\" && context.auth.binding == \"dpop\" }};"
     );
-    let mut gate = Gate::start(&upstream, &policies);
     let issuer = Issuer::new();
+    let strict = "[agents.strict]\nissuer = \"idp\"\nsubject = \"strict\"\nrequire_binding = \"request\"\n";
+    let mut gate = Gate::start_with(&upstream, &policies, &issuer.jwks(), strict);
     let mut bound = Bound::new(&gate, Holder::ed25519(1));
+    let cnf = json!({"client_id": "strict", "cnf": {"jkt": bound.holder.jkt()}});
+    bound.agent = issuer.sign(&issuer.claims("strict", &cnf));
     let unlinked = json!({"groups": ["clerks"]});
     bound.user = issuer.sign(&issuer.claims("ada", &unlinked));
     let nonce = bound.nonce();

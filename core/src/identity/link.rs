@@ -7,6 +7,7 @@ use super::Agent;
 use super::AuthFacts;
 use super::Fault;
 use super::Principal;
+use super::RequireBinding;
 use super::Side;
 use super::User;
 use super::principal::Possession;
@@ -136,7 +137,9 @@ fn find(
     if ties.same_key {
         return Ok(Link::Key);
     }
-    if ties.named {
+    // Here only the agent vouches, so it counts for agents of which the operator demands it; or a stolen assertion would
+    // work with every agent that has a key.
+    if ties.named && registration.require_binding == RequireBinding::Request {
         return Ok(Link::Proof);
     }
     let allowed = trust

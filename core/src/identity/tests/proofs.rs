@@ -315,6 +315,12 @@ fn a_proof_that_names_the_assertion_links_it_and_no_other() {
     let unlinked = scene.prove(&claims).unwrap_err();
     assert_eq!(unlinked.fault(), Fault::Unlinked);
     let covering = scene.covering();
+    assert_eq!(
+        scene.prove(&covering).unwrap_err().fault(),
+        Fault::Unlinked,
+        "nobody has made this agent's word count"
+    );
+    scene.require(RequireBinding::Request);
     let principal = scene.prove(&covering).unwrap().principal;
     assert_eq!((principal.link(), principal.is_covered()), (Link::Proof, true));
     // What one proof said is not remembered for the next.
