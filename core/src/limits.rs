@@ -97,8 +97,11 @@ pub const ISSUERS_MAX: usize = 64;
 /// Registered agents.
 pub const AGENTS_MAX: usize = 100_000;
 
-/// Agents, users, delegations, tokens and servers that are shut off, together.
+/// Everything that is shut off, together.
 pub const REVOCATIONS_MAX: usize = 100_000;
+
+/// Time after which no token is valid that was issued before: the longest life, and the leeway on both of its ends.
+pub const TOKEN_GONE_AFTER: Duration = Duration::from_secs(24 * 60 * 60 + 2 * 120);
 
 /// Longest difference between our clock and an issuer's that is tolerated.
 pub const TOKEN_LEEWAY_MAX: Duration = Duration::from_secs(120);

@@ -111,6 +111,8 @@ pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: Uni
         },
         scopes: scopes(claims)?,
         jti: optional(claims, "jti", Fault::AuthFacts)?,
+        sid: optional(claims, "sid", Fault::AuthFacts)?,
+        issued: UnixTime::from_secs(claims.get("iat").and_then(Value::as_u64).ok_or(Fault::TimeShape)?),
     })
 }
 

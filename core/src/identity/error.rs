@@ -81,7 +81,7 @@ pub enum Fault {
     Actor,
     /// `may_act` is not an object with a string `sub`.
     MayAct,
-    /// `auth_time`, `acr`, `amr` or `jti` is not of its type.
+    /// `auth_time`, `acr`, `amr`, `jti` or `sid` is not of its type.
     AuthFacts,
     /// No such agent is registered.
     AgentUnknown,
@@ -95,6 +95,12 @@ pub enum Fault {
     DelegationRevoked,
     /// This very token is revoked.
     TokenRevoked,
+    /// The login session of this token is revoked.
+    SessionRevoked,
+    /// The key that this token is bound to is revoked.
+    KeyRevoked,
+    /// Everything that was issued to this agent or user before a moment is revoked, and the token is older.
+    Outdated,
     /// The token is bound to a key (`cnf`), and possession of it cannot be proved here.
     SenderConstrained,
     /// The `DPoP` scheme, which belongs to bound tokens.
@@ -164,7 +170,10 @@ impl Fault {
             | Self::AgentRevoked
             | Self::UserRevoked
             | Self::DelegationRevoked
-            | Self::TokenRevoked => "revoked",
+            | Self::TokenRevoked
+            | Self::SessionRevoked
+            | Self::KeyRevoked
+            | Self::Outdated => "revoked",
             Self::SenderConstrained | Self::ProofScheme => "pop",
             Self::Unlinked | Self::MayActOther | Self::AlreadyDelegated => "link",
         }
@@ -233,13 +242,16 @@ impl fmt::Display for Fault {
             Self::GroupsElsewhere => "the groups are not in the token",
             Self::Actor => "act is not a bounded chain of actors",
             Self::MayAct => "may_act does not name an actor",
-            Self::AuthFacts => "auth_time, acr, amr or jti is not of its type",
+            Self::AuthFacts => "auth_time, acr, amr, jti or sid is not of its type",
             Self::AgentUnknown => "the agent is not registered",
             Self::AgentSuspended => "the agent is suspended",
             Self::AgentRevoked => "the agent is revoked",
             Self::UserRevoked => "the user is revoked",
             Self::DelegationRevoked => "the agent may no longer act for this user",
             Self::TokenRevoked => "this token is revoked",
+            Self::SessionRevoked => "the session of this token is revoked",
+            Self::KeyRevoked => "the key of this token is revoked",
+            Self::Outdated => "issued before everything older was revoked",
             Self::SenderConstrained => "bound to a key whose possession cannot be proved here",
             Self::ProofScheme => "the DPoP scheme is not supported",
             Self::Unlinked => "nothing links the user to this agent",

@@ -61,6 +61,14 @@ pub struct AuthFacts {
     pub user_jti: Option<String>,
     /// The identifier of the token that names the agent.
     pub agent_jti: Option<String>,
+    /// The login session that the user's token belongs to (`sid`, OpenID Connect Front-Channel Logout 1.0, 3).
+    pub user_sid: Option<String>,
+    /// The login session that the agent's token belongs to.
+    pub agent_sid: Option<String>,
+    /// When the token that names the user was issued (`iat`).
+    pub user_issued: UnixTime,
+    /// When the token that names the agent was issued (`iat`).
+    pub agent_issued: UnixTime,
 }
 
 impl Principal {
@@ -98,6 +106,12 @@ impl Principal {
     #[must_use]
     pub const fn auth(&self) -> &AuthFacts {
         &self.auth
+    }
+
+    /// The SHA-256 thumbprint of the key that the tokens are bound to (RFC 7638, RFC 8705 3.1).
+    #[must_use]
+    pub const fn key(&self) -> Option<[u8; 32]> {
+        None
     }
 
     /// The earlier `exp` of the tokens, without leeway: nothing derived from this principal may live longer.

@@ -47,6 +47,9 @@ pub(super) struct Verified {
     pub(super) amr: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) jti: Option<String>,
+    pub(super) sid: Option<String>,
+    /// `iat`
+    pub(super) issued: UnixTime,
 }
 
 /// The reusable memory of a verification.
