@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use crate::admin::revocations::Revocations;
 use crate::admin::{Admin, AdminError};
 use crate::boot::{BootError, Gate};
+use crate::clock;
 use crate::config::{Config, Diagnostic, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
@@ -55,7 +56,8 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let told = told_to_stop().map_err(control)?;
     let (read, _watcher) = reload::watch(&config).map_err(control)?;
     drop(inside);
-    let revocations = Revocations::load(&config.gate.state_dir).map_err(|fault| ServeError::Config(vec![fault]))?;
+    let revocations =
+        Revocations::load(&config.gate.state_dir, clock::now()).map_err(|fault| ServeError::Config(vec![fault]))?;
     let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
     snapshot.denylist = revocations.denylist();
     let (keeper, reports) = runtime.block_on(first_keys(&config))?;

@@ -1,8 +1,11 @@
 //! What the admin API takes and gives, as JSON. `docs/admin-api.md` says the same in prose.
 
 use std::fmt;
+use std::str::FromStr;
 
 use portreeve_core::identity::Revocation;
+use portreeve_core::jose::base64url;
+use portreeve_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 /// What is shut off: GET lists it, POST adds to it.
@@ -84,6 +87,9 @@ pub enum What {
     Agent {
         /// Its registered name.
         agent: String,
+        /// Only its tokens that were issued before this moment, in seconds since 1970.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issued_before: Option<u64>,
     },
     /// A user, through every agent.
     User {
@@ -91,6 +97,9 @@ pub enum What {
         issuer: String,
         /// The user's id there.
         user: String,
+        /// Only tokens that were issued before this moment, in seconds since 1970.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issued_before: Option<u64>,
     },
     /// One agent for one user.
     Delegation {
@@ -108,12 +117,29 @@ pub enum What {
         /// The token's `jti`.
         id: String,
     },
+    /// All tokens of a login session.
+    Session {
+        /// The tokens' `iss`.
+        issuer: String,
+        /// Their `sid`.
+        session: String,
+    },
+    /// All tokens that are bound to a key or certificate.
+    Key {
+        /// Its thumbprint.
+        thumbprint: Thumbprint,
+    },
     /// A server.
     Server {
         /// Its registered name.
         server: String,
     },
 }
+
+/// A SHA-256 thumbprint of a key or certificate; as text base64url.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Thumbprint(pub [u8; 32]);
 
 /// Shuts something off.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -142,11 +168,24 @@ pub struct Entry {
     pub what: What,
     /// Since when, in seconds since 1970.
     pub since: u64,
-    /// The user id of whoever did it.
-    pub by: u32,
+    /// Who did it.
+    pub by: By,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Who shut something off: a user id, or `{"transmitter": NAME}`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum By {
+    /// Whoever asked through the admin API, by user id.
+    Uid(u32),
+    /// A transmitter of signals.
+    Transmitter {
+        /// Its name in the configuration.
+        transmitter: String,
+    },
 }
 
 /// Everything that is shut off.
@@ -177,22 +216,73 @@ impl What {
     #[must_use]
     pub fn texts(&self) -> Vec<&str> {
         match self {
-            Self::Agent { agent } => vec![agent],
-            Self::User { issuer, user } => vec![issuer, user],
+            Self::Agent { agent, .. } => vec![agent],
+            Self::User { issuer, user, .. } => vec![issuer, user],
             Self::Delegation { agent, issuer, user } => vec![agent, issuer, user],
             Self::Token { issuer, id } => vec![issuer, id],
+            Self::Session { issuer, session } => vec![issuer, session],
+            Self::Key { .. } => Vec::new(),
             Self::Server { server } => vec![server],
         }
+    }
+
+    /// The moment, in seconds since 1970, where only tokens issued before it are meant.
+    #[must_use]
+    pub const fn issued_before(&self) -> Option<u64> {
+        match self {
+            Self::Agent { issued_before, .. } | Self::User { issued_before, .. } => *issued_before,
+            _ => None,
+        }
+    }
+
+    /// Whether `other` is about the same, whatever the moment before which tokens are meant.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let whole = |what: &Self| {
+            let mut what = what.clone();
+            if let Self::Agent { issued_before, .. } | Self::User { issued_before, .. } = &mut what {
+                *issued_before = issued_before.map(|_| 0);
+            }
+            what
+        };
+        whole(self) == whole(other)
     }
 }
 
 impl From<&What> for Revocation {
     fn from(what: &What) -> Self {
         match what.clone() {
-            What::Agent { agent } => Self::Agent { agent },
-            What::User { issuer, user } => Self::User { issuer, user },
+            What::Agent {
+                agent,
+                issued_before: None,
+            } => Self::Agent { agent },
+            What::Agent {
+                agent,
+                issued_before: Some(moment),
+            } => Self::AgentBefore {
+                agent,
+                issued_before: UnixTime::from_secs(moment),
+            },
+            What::User {
+                issuer,
+                user,
+                issued_before: None,
+            } => Self::User { issuer, user },
+            What::User {
+                issuer,
+                user,
+                issued_before: Some(moment),
+            } => Self::UserBefore {
+                issuer,
+                user,
+                issued_before: UnixTime::from_secs(moment),
+            },
             What::Delegation { agent, issuer, user } => Self::Delegation { agent, issuer, user },
             What::Token { issuer, id } => Self::Token { issuer, id },
+            What::Session { issuer, session } => Self::Session { issuer, session },
+            What::Key {
+                thumbprint: Thumbprint(thumbprint),
+            } => Self::Key { thumbprint },
             What::Server { server } => Self::Server { server },
         }
     }
@@ -201,8 +291,10 @@ impl From<&What> for Revocation {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Agent { agent } => write!(f, "agent {}", agent.escape_debug()),
-            Self::User { issuer, user } => write!(f, "user {} of {}", user.escape_debug(), issuer.escape_debug()),
+            Self::Agent { agent, .. } => write!(f, "agent {}", agent.escape_debug()),
+            Self::User { issuer, user, .. } => {
+                write!(f, "user {} of {}", user.escape_debug(), issuer.escape_debug())
+            }
             Self::Delegation { agent, issuer, user } => write!(
                 f,
                 "agent {} for user {} of {}",
@@ -211,7 +303,55 @@ impl fmt::Display for What {
                 issuer.escape_debug()
             ),
             Self::Token { issuer, id } => write!(f, "token {} of {}", id.escape_debug(), issuer.escape_debug()),
+            Self::Session { issuer, session } => {
+                write!(f, "session {} of {}", session.escape_debug(), issuer.escape_debug())
+            }
+            Self::Key { thumbprint } => write!(f, "key {thumbprint}"),
             Self::Server { server } => write!(f, "server {}", server.escape_debug()),
+        }?;
+        match self.issued_before() {
+            Some(moment) => write!(f, " (tokens issued before {})", UnixTime::from_secs(moment)),
+            None => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uid(uid) => write!(f, "user id {uid}"),
+            Self::Transmitter { transmitter } => write!(f, "transmitter {}", transmitter.escape_debug()),
+        }
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base64url::encode(&self.0))
+    }
+}
+
+impl FromStr for Thumbprint {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = base64url::decode_array(text.as_bytes());
+        bytes
+            .map(Self)
+            .map_err(|_| "a thumbprint is the base64url text of 32 bytes, 43 characters")
+    }
+}
+
+impl TryFrom<String> for Thumbprint {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Thumbprint> for String {
+    fn from(thumbprint: Thumbprint) -> Self {
+        thumbprint.to_string()
     }
 }

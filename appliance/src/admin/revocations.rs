@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portreeve_core::identity::{Denylist, DenylistFull, Revocation};
-use portreeve_core::limits::REVOCATIONS_MAX;
+use portreeve_core::limits::{REVOCATIONS_MAX, TOKEN_GONE_AFTER, TOKEN_LEEWAY_MAX};
+use portreeve_core::time::UnixTime;
 
-use super::contract::{Entry, Listed, What};
+use super::contract::{By, Entry, Listed, What};
 use crate::config::Diagnostic;
 use crate::replace;
 
@@ -29,6 +30,8 @@ pub enum NotAdded {
     Full,
     /// A text is empty or too long.
     Text,
+    /// Tokens that will be issued would be shut off, too.
+    Future,
 }
 
 impl fmt::Display for NotAdded {
@@ -38,6 +41,7 @@ impl fmt::Display for NotAdded {
                 f,
                 "it is NOT shut off: the list is full, with {REVOCATIONS_MAX} entries; restore what need not be on it"
             ),
+            Self::Future => f.write_str("issued_before is in the future, in seconds since 1970"),
             Self::Text => write!(f, "names, ids and the reason have 1 to {TEXT_BYTES} bytes each"),
         }
     }
@@ -52,22 +56,24 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Reads what `state_dir` keeps; nothing was ever revoked where there is no file.
+    /// Reads what `state_dir` keeps, without what has no effect any more at `now`; nothing was ever revoked where there is
+    /// no file.
     ///
     /// # Errors
     /// The file cannot be read or is not what this module writes.
-    pub fn load(state_dir: &Path) -> Result<Self, Diagnostic> {
+    pub fn load(state_dir: &Path, now: UnixTime) -> Result<Self, Diagnostic> {
         let path = state_dir.join(FILE);
         let fault = |message: String| {
             Diagnostic::of_file(&path, message)
                 .hint("restore it from a backup; without it everything that was revoked is let in again")
         };
-        let listed = match fs::read(&path) {
+        let mut listed: Listed = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| fault(format!("this is not a list of revocations: {error}")))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Listed::default(),
             Err(error) => return Err(fault(format!("cannot be read: {error}"))),
         };
+        forget(&mut listed, now);
         Self::of(path.clone(), listed).map_err(|error| Diagnostic::of_file(&path, error.to_string()))
     }
 
@@ -86,30 +92,38 @@ impl Revocations {
     /// Whether `what` is shut off as such.
     #[must_use]
     pub fn contains(&self, what: &What) -> bool {
-        self.listed.revocations.iter().any(|entry| entry.what == *what)
+        let entries = &mut self.listed.revocations.iter();
+        entries.any(|entry| entry.what.is_same(what) && entry.what.issued_before() >= what.issued_before())
     }
 
-    /// The list with `entry` in it, not kept yet.
+    /// Whether `what` is on the list, with whatever moment.
+    #[must_use]
+    pub fn names(&self, what: &What) -> bool {
+        self.listed.revocations.iter().any(|entry| entry.what.is_same(what))
+    }
+
+    /// The list with `entries` in it, not kept yet, and without what has no effect any more at `now`.
     ///
     /// # Errors
-    /// [`NotAdded`].
-    pub fn with(&self, entry: Entry) -> Result<Self, NotAdded> {
-        let texts = entry.what.texts().into_iter().chain(entry.reason.as_deref());
-        if texts.into_iter().any(|text| text.is_empty() || text.len() > TEXT_BYTES) {
-            return Err(NotAdded::Text);
-        }
+    /// [`NotAdded`]; none of them is in it then.
+    pub fn with(&self, entries: &[Entry], now: UnixTime) -> Result<Self, NotAdded> {
         let mut listed = self.listed.clone();
-        listed.revocations.push(entry);
+        forget(&mut listed, now);
+        for entry in entries {
+            refuse(entry, now)?;
+            listed.revocations.retain(|before| !before.what.is_same(&entry.what));
+            listed.revocations.push(entry.clone());
+        }
         Self::of(self.path.clone(), listed).map_err(|DenylistFull| NotAdded::Full)
     }
 
-    /// The list without `what`, not kept yet.
+    /// The list without `what`, not kept yet. Of an agent or user shut off by a moment, any moment means that.
     ///
     /// # Errors
     /// None in practice: it is no longer than before.
     pub fn without(&self, what: &What) -> Result<Self, DenylistFull> {
         let mut listed = self.listed.clone();
-        listed.revocations.retain(|entry| entry.what != *what);
+        listed.revocations.retain(|entry| !entry.what.is_same(what));
         Self::of(self.path.clone(), listed)
     }
 
@@ -128,5 +142,151 @@ impl Revocations {
         let mut text = serde_json::to_vec_pretty(self.list())?;
         text.push(b'\n');
         replace::file(&self.path, &text)
+    }
+}
+
+fn refuse(entry: &Entry, now: UnixTime) -> Result<(), NotAdded> {
+    let texts = entry.what.texts().into_iter().chain(entry.reason.as_deref());
+    if texts.into_iter().any(|text| text.is_empty() || text.len() > TEXT_BYTES) {
+        return Err(NotAdded::Text);
+    }
+    let latest = now.saturating_add(TOKEN_LEEWAY_MAX).secs();
+    if entry.what.issued_before().is_some_and(|moment| moment > latest) {
+        return Err(NotAdded::Future);
+    }
+    Ok(())
+}
+
+/// Drops what concerns no token that can still be valid at `now`.
+fn forget(listed: &mut Listed, now: UnixTime) {
+    listed
+        .revocations
+        .retain(|entry| last_token(entry).is_none_or(|last| now < last.saturating_add(TOKEN_GONE_AFTER)));
+}
+
+/// When the last token that `entry` concerns was issued; `None` if more of them may come.
+fn last_token(entry: &Entry) -> Option<UnixTime> {
+    let moment = match (&entry.what, &entry.by) {
+        // The issuer says that the session is over. What an operator shuts off may go on at the issuer.
+        (What::Token { .. }, _) | (What::Session { .. }, By::Transmitter { .. }) => Some(entry.since),
+        (what, _) => what.issued_before(),
+    };
+    moment.map(UnixTime::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn entry(what: What, since: u64, by: By) -> Entry {
+        Entry {
+            what,
+            since,
+            by,
+            reason: None,
+        }
+    }
+
+    fn user(issued_before: Option<u64>) -> What {
+        What::User {
+            issuer: "https://idp.test".to_owned(),
+            user: "ada".to_owned(),
+            issued_before,
+        }
+    }
+
+    fn session() -> What {
+        What::Session {
+            issuer: "https://idp.test".to_owned(),
+            session: "s-1".to_owned(),
+        }
+    }
+
+    fn token() -> What {
+        What::Token {
+            issuer: "https://idp.test".to_owned(),
+            id: "t-1".to_owned(),
+        }
+    }
+
+    fn idp() -> By {
+        By::Transmitter {
+            transmitter: "idp".to_owned(),
+        }
+    }
+
+    fn at(secs: u64) -> UnixTime {
+        UnixTime::from_secs(secs)
+    }
+
+    fn empty() -> Revocations {
+        Revocations::of(PathBuf::new(), Listed::default()).unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_forgotten_once_no_token_it_concerns_can_be_valid() {
+        let gone = TOKEN_GONE_AFTER.as_secs();
+        for (what, by, forgotten) in [
+            (token(), By::Uid(1), true),
+            (user(Some(NOW)), By::Uid(1), true),
+            (session(), idp(), true),
+            (session(), By::Uid(1), false),
+            (user(None), By::Uid(1), false),
+        ] {
+            let list = empty().with(&[entry(what.clone(), NOW, by)], at(NOW)).unwrap();
+            let other = |now| list.with(&[], at(now)).unwrap().contains(&what);
+            assert!(other(NOW + gone - 1), "{what} was forgotten early");
+            assert_eq!(!other(NOW + gone), forgotten, "{what}");
+        }
+    }
+
+    #[test]
+    fn of_one_subject_the_latest_moment_is_kept_once_and_beside_a_whole_revocation() {
+        let add = |list: &Revocations, what| list.with(&[entry(what, NOW, By::Uid(1))], at(NOW)).unwrap();
+        let list = add(&add(&empty(), user(Some(NOW - 9))), user(None));
+        assert!(list.contains(&user(Some(NOW - 10))) && !list.contains(&user(Some(NOW))));
+        let list = add(&list, user(Some(NOW)));
+        assert!(list.contains(&user(Some(NOW))) && list.contains(&user(None)));
+        assert_eq!(list.list().revocations.len(), 2);
+        let list = list.without(&user(Some(0))).unwrap();
+        assert!(list.contains(&user(None)) && !list.contains(&user(Some(1))));
+    }
+
+    #[test]
+    fn tokens_of_the_future_are_not_shut_off_by_a_slip() {
+        let millis = entry(user(Some(NOW * 1000)), NOW, By::Uid(1));
+        assert_eq!(empty().with(&[millis], at(NOW)).unwrap_err(), NotAdded::Future);
+    }
+
+    #[test]
+    fn a_list_written_before_there_were_sessions_is_read() {
+        let text = r#"{"revocations": [
+            {"what": {"kind": "user", "issuer": "https://idp.test", "user": "ada"}, "since": 1, "by": 1000},
+            {"what": {"kind": "agent", "agent": "a"}, "since": 1, "by": 0, "reason": "lost"}]}"#;
+        let listed: Listed = serde_json::from_str(text).unwrap();
+        assert_eq!(listed.revocations[0], entry(user(None), 1, By::Uid(1000)));
+        for slip in ["\"x\"", "{\"transmitter\": 1}", "-1"] {
+            let text = text.replace("\"by\": 1000", &format!("\"by\": {slip}"));
+            assert!(serde_json::from_str::<Listed>(&text).is_err(), "{slip}");
+        }
+    }
+
+    #[test]
+    fn a_thumbprint_has_one_spelling() {
+        let key = |text: &str| serde_json::from_value::<What>(serde_json::json!({"kind": "key", "thumbprint": text}));
+        let text = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        let read = key(text).unwrap();
+        assert_eq!(read.to_string(), format!("key {text}"));
+        for other in [
+            "",
+            "abc",
+            &format!("{text}="),
+            &text.replace('s', "t"),
+            &text.replace('-', "+"),
+        ] {
+            assert!(key(other).is_err(), "{other}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Where orders of the admin API are carried out, one after the other.
 
 use hyper::StatusCode;
-use portreeve_core::audit::{Change, Changed};
+use portreeve_core::audit::{Author, Change, Changed};
 
-use crate::admin::contract::{Done, Entry, Lift, Refresh, Revoke, What};
+use crate::admin::contract::{By, Done, Entry, Lift, Refresh, Revoke, What};
 use crate::admin::revocations::{NotAdded, Revocations};
 use crate::admin::{Answer, Order, Wanted};
 use crate::boot::Gate;
@@ -99,11 +99,11 @@ impl Desk<'_> {
     pub(super) fn warn_of_strangers(&self, config: &Config) {
         for entry in &self.revocations.list().revocations {
             let known = match &entry.what {
-                What::Agent { agent } | What::Delegation { agent, .. } => {
+                What::Agent { agent, .. } | What::Delegation { agent, .. } => {
                     config.agents.iter().any(|known| known.name == *agent)
                 }
                 What::Server { server } => config.servers.iter().any(|known| known.name == *server),
-                What::User { .. } | What::Token { .. } => true,
+                What::User { .. } | What::Token { .. } | What::Session { .. } | What::Key { .. } => true,
             };
             if !known {
                 say::notice(&format!(
@@ -124,24 +124,31 @@ impl Desk<'_> {
         let entry = Entry {
             what,
             since: clock::now().secs(),
-            by,
+            by: By::Uid(by),
             reason,
         };
-        let next = match self.revocations.with(entry.clone()) {
-            Ok(next) => next,
+        match self.shut_off(&[entry]) {
+            Ok(()) => self.keep(true),
             Err(error) => {
                 let status = match error {
                     NotAdded::Full => StatusCode::INSUFFICIENT_STORAGE,
-                    NotAdded::Text => StatusCode::BAD_REQUEST,
+                    NotAdded::Text | NotAdded::Future => StatusCode::BAD_REQUEST,
                 };
-                return Answer::failed(status, &error.to_string());
+                Answer::failed(status, &error.to_string())
             }
-        };
+        }
+    }
+
+    /// Puts `entries` in force, all at once; keeps nothing.
+    fn shut_off(&mut self, entries: &[Entry]) -> Result<(), NotAdded> {
+        let next = self.revocations.with(entries, clock::now())?;
         self.gate.shut_off(next.denylist());
         self.revocations = next;
-        self.trace("revoke", &entry.what, by, entry.reason.as_deref());
-        say::notice(&format!("shut off by user id {by}: {}", entry.what));
-        self.keep(true)
+        for entry in entries {
+            self.trace("revoke", &entry.what, &entry.by, entry.reason.as_deref());
+            say::notice(&format!("shut off by {}: {}", entry.by, entry.what));
+        }
+        Ok(())
     }
 
     fn keep(&self, changed: bool) -> Answer {
@@ -159,7 +166,7 @@ impl Desk<'_> {
 
     /// Kept first, then in force: what cannot be written down stays shut off.
     fn lift(&mut self, wanted: &Lift, by: u32) -> Answer {
-        if !self.revocations.contains(&wanted.what) {
+        if !self.revocations.names(&wanted.what) {
             return self.done(false);
         }
         let next = self
@@ -171,7 +178,7 @@ impl Desk<'_> {
             Ok(next) => {
                 self.gate.shut_off(next.denylist());
                 self.revocations = next;
-                self.trace("lift", &wanted.what, by, None);
+                self.trace("lift", &wanted.what, &By::Uid(by), None);
                 say::notice(&format!("let back in by user id {by}: {}", wanted.what));
                 self.done(true)
             }
@@ -188,13 +195,16 @@ impl Desk<'_> {
         }
     }
 
-    fn trace(&self, action: &str, what: &What, by_uid: u32, reason: Option<&str>) {
+    fn trace(&self, action: &str, what: &What, by: &By, reason: Option<&str>) {
         let change = Change::new(&Changed {
             time: clock::now(),
             generation: self.gate.generation(),
             action,
             what: &what.to_string(),
-            by_uid,
+            by: match by {
+                By::Uid(uid) => Author::Uid(*uid),
+                By::Transmitter { transmitter } => Author::Transmitter(transmitter),
+            },
             reason,
         });
         self.gate.note(change.record());

@@ -6,6 +6,7 @@ mod hazards;
 mod issuers;
 mod kit;
 mod lifecycle;
+mod old_tokens;
 mod revocation;
 mod secrets;
 mod sessions;
