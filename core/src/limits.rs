@@ -103,6 +103,15 @@ pub const REVOCATIONS_MAX: usize = 100_000;
 /// Time after which no token is valid that was issued before: the longest life, and the leeway on both of its ends.
 pub const TOKEN_GONE_AFTER: Duration = Duration::from_secs(24 * 60 * 60 + 2 * 120);
 
+/// Age of a security event token that is still carried out: as long as a gate may have been away.
+pub const SIGNAL_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How far in the future a security event token may have been issued.
+pub const SIGNAL_LEEWAY: Duration = Duration::from_secs(60);
+
+/// Names of one subject in a security event token.
+pub const SIGNAL_ALIASES_MAX: usize = 16;
+
 /// Longest difference between our clock and an issuer's that is tolerated.
 pub const TOKEN_LEEWAY_MAX: Duration = Duration::from_secs(120);
 
