@@ -16,9 +16,11 @@ use crate::config::{Config, Diagnostic, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
 use crate::shard::{Heard, channel_of_wants};
+use crate::signals::{self as shared, Receivers};
 
 mod desk;
 mod reload;
+mod signals;
 mod status;
 
 use desk::Desk;
@@ -60,18 +62,30 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         Revocations::load(&config.gate.state_dir, clock::now()).map_err(|fault| ServeError::Config(vec![fault]))?;
     let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
     snapshot.denylist = revocations.denylist();
+    let transmitters = publish::transmitters(&config).map_err(ServeError::Config)?;
     let (keeper, reports) = runtime.block_on(first_keys(&config))?;
     publish::set_keys(&mut snapshot, keeper.sets());
     let (wants, heard) = channel_of_wants();
     let gate = Gate::start(&config, snapshot, &wants).map_err(ServeError::Boot)?;
+    let inside = runtime.enter();
+    let (mut receivers, signals) =
+        Receivers::start(&config, transmitters).map_err(|error| ServeError::Boot(BootError::Tls(error)))?;
+    drop(inside);
+    receivers.set_all_keys(keeper.sets());
     let mut desk = Desk {
         gate: &gate,
         revocations,
         keeper,
+        receivers,
     };
     desk.warn_of_strangers(&config);
     say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));
-    let news = News { read, reports, heard };
+    let news = News {
+        read,
+        reports,
+        heard,
+        signals,
+    };
     runtime.block_on(async {
         attend(&mut desk, config, &admin, told, news).await;
         admin.settle().await;
@@ -85,6 +99,7 @@ struct News {
     read: Receiver<Result<Fresh, Unread>>,
     reports: Receiver<Report>,
     heard: Heard,
+    signals: Receiver<shared::Report>,
 }
 
 /// Keys of all issuers that have any to give, and a refusal where the operator insists on one that has none.
@@ -126,6 +141,7 @@ async fn attend(
             }
             Some(report) = news.reports.recv() => desk.hear(report),
             Some(issuer) = news.heard.recv() => desk.keeper.wanted(&issuer),
+            Some(report) = news.signals.recv() => desk.take_in(report),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
         }
@@ -135,6 +151,7 @@ async fn attend(
     loop {
         tokio::select! {
             () = &mut quiet => break,
+            Some(report) = news.signals.recv() => desk.take_in(report),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
         }

@@ -1,4 +1,4 @@
-//! Keeps the keys of issuers fresh: each is asked in its own task on the control plane, and bothers no other.
+//! Keeps the keys of issuers and transmitters fresh: each is asked in its own task on the control plane, and bothers no other.
 //!
 //! Decides when to fetch ([`schedule`]), from where ([`source`]), and what remains when that fails: good keys are never
 //! given up for bad news, only for age. Must never hold a shard up; tokens of an issuer without keys are refused.
@@ -23,7 +23,7 @@ use shelf::Shelf;
 use source::{Keys, Source, SourceError};
 
 use crate::clock;
-use crate::config::{Config, Issuer, KeySource};
+use crate::config::{Config, KeySource, Signer};
 use crate::say;
 
 /// How long the start waits for issuers whose keys nobody has yet.
@@ -47,7 +47,7 @@ pub struct Keeper {
 /// One issuer, and how it is.
 #[derive(Debug)]
 struct Kept {
-    issuer: Issuer,
+    issuer: Signer,
     number: u64,
     task: JoinHandle<()>,
     calls: Arc<Calls>,
@@ -126,14 +126,15 @@ impl Keeper {
     /// # Errors
     /// A CA file that cannot be used; everything is as before then.
     pub fn follow(&mut self, config: &Config) -> Result<(), String> {
-        let fetched = |issuer: &&Issuer| !matches!(issuer.keys, KeySource::File(_));
-        let wanted: Vec<&Issuer> = config.issuers.iter().filter(fetched).collect();
-        let known = |issuer: &Issuer| {
+        let fetched = |issuer: &&Signer| !matches!(issuer.keys, KeySource::File(_));
+        let signers: Vec<Signer> = config.signers().collect();
+        let wanted: Vec<&Signer> = signers.iter().filter(fetched).collect();
+        let known = |issuer: &Signer| {
             let kept = self.issuers.get(&issuer.name);
             kept.is_some_and(|kept| same_source(issuer, &kept.issuer))
         };
         let new = wanted.iter().filter(|issuer| !known(issuer));
-        let sources: Vec<(&Issuer, Source)> = new
+        let sources: Vec<(&Signer, Source)> = new
             .map(|issuer| Ok((*issuer, Source::new(issuer)?)))
             .collect::<Result<_, String>>()?;
         self.issuers
@@ -144,7 +145,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn add(&mut self, issuer: &Issuer, source: Source) {
+    fn add(&mut self, issuer: &Signer, source: Source) {
         let keys = self.shelf.find(issuer, clock::now());
         self.tasks += 1;
         let calls = Arc::<Calls>::default();
@@ -310,7 +311,7 @@ impl Drop for Kept {
 }
 
 /// Whether the keys of `a` are those of `b`.
-fn same_source(a: &Issuer, b: &Issuer) -> bool {
+fn same_source(a: &Signer, b: &Signer) -> bool {
     (&a.name, &a.issuer, &a.keys, &a.ca_file, a.max_stale) == (&b.name, &b.issuer, &b.keys, &b.ca_file, b.max_stale)
 }
 

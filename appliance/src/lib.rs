@@ -18,5 +18,6 @@ pub mod publish;
 mod replace;
 pub mod say;
 pub mod shard;
+pub mod signals;
 pub mod tls;
 pub mod upstream;

@@ -109,6 +109,9 @@ pub const SIGNAL_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How far in the future a security event token may have been issued.
 pub const SIGNAL_LEEWAY: Duration = Duration::from_secs(60);
 
+/// What transmitters of signals have shut off, together: they leave the operator as much room again.
+pub const SIGNAL_REVOCATIONS_MAX: usize = 50_000;
+
 /// Names of one subject in a security event token.
 pub const SIGNAL_ALIASES_MAX: usize = 16;
 

@@ -31,6 +31,50 @@ pub struct Status {
     pub listening: String,
     /// Whom it believes.
     pub issuers: Vec<IssuerStatus>,
+    /// Who tells it what became of sessions and users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<TransmitterStatus>,
+}
+
+/// How a transmitter of signals is. Times are seconds since 1970, numbers are since the start of the gate.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct TransmitterStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The exact `iss` of its SETs.
+    pub issuer: String,
+    /// Usable keys in force; without any, all its SETs are refused.
+    pub keys: usize,
+    /// Where SETs are fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<String>,
+    /// SETs that were carried out.
+    pub accepted: u64,
+    /// SETs that came once more.
+    pub repeated: u64,
+    /// SETs that were refused.
+    pub refused: u64,
+    /// When one was carried out last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_accepted: Option<u64>,
+    /// The last refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refusal: Option<RefusedSet>,
+    /// When it answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<u64>,
+    /// Present while SETs cannot be fetched or carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
+}
+
+/// A SET that was refused.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct RefusedSet {
+    /// When.
+    pub at: u64,
+    /// Why.
+    pub error: String,
 }
 
 /// How an issuer is. Times are seconds since 1970.
@@ -188,6 +232,14 @@ pub enum By {
     },
 }
 
+impl By {
+    /// Whether it is a transmitter.
+    #[must_use]
+    pub const fn is_transmitter(&self) -> bool {
+        matches!(self, Self::Transmitter { .. })
+    }
+}
+
 /// Everything that is shut off.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Listed {
@@ -284,6 +336,42 @@ impl From<&What> for Revocation {
                 thumbprint: Thumbprint(thumbprint),
             } => Self::Key { thumbprint },
             What::Server { server } => Self::Server { server },
+        }
+    }
+}
+
+impl From<&Revocation> for What {
+    fn from(revocation: &Revocation) -> Self {
+        match revocation.clone() {
+            Revocation::Agent { agent } => Self::Agent {
+                agent,
+                issued_before: None,
+            },
+            Revocation::AgentBefore { agent, issued_before } => Self::Agent {
+                agent,
+                issued_before: Some(issued_before.secs()),
+            },
+            Revocation::User { issuer, user } => Self::User {
+                issuer,
+                user,
+                issued_before: None,
+            },
+            Revocation::UserBefore {
+                issuer,
+                user,
+                issued_before,
+            } => Self::User {
+                issuer,
+                user,
+                issued_before: Some(issued_before.secs()),
+            },
+            Revocation::Delegation { agent, issuer, user } => Self::Delegation { agent, issuer, user },
+            Revocation::Token { issuer, id } => Self::Token { issuer, id },
+            Revocation::Session { issuer, session } => Self::Session { issuer, session },
+            Revocation::Key { thumbprint } => Self::Key {
+                thumbprint: Thumbprint(thumbprint),
+            },
+            Revocation::Server { server } => Self::Server { server },
         }
     }
 }

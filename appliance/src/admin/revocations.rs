@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portreeve_core::identity::{Denylist, DenylistFull, Revocation};
-use portreeve_core::limits::{REVOCATIONS_MAX, TOKEN_GONE_AFTER, TOKEN_LEEWAY_MAX};
+use portreeve_core::limits::{REVOCATIONS_MAX, SIGNAL_REVOCATIONS_MAX, TOKEN_GONE_AFTER, TOKEN_LEEWAY_MAX};
 use portreeve_core::time::UnixTime;
 
 use super::contract::{By, Entry, Listed, What};
@@ -113,6 +113,10 @@ impl Revocations {
             refuse(entry, now)?;
             listed.revocations.retain(|before| !before.what.is_same(&entry.what));
             listed.revocations.push(entry.clone());
+        }
+        let of_transmitters = listed.revocations.iter().filter(|entry| entry.by.is_transmitter());
+        if of_transmitters.count() > SIGNAL_REVOCATIONS_MAX && entries.iter().any(|entry| entry.by.is_transmitter()) {
+            return Err(NotAdded::Full);
         }
         Self::of(self.path.clone(), listed).map_err(|DenylistFull| NotAdded::Full)
     }

@@ -13,10 +13,14 @@ use portreeve_core::identity::{self, AgentClient, ClaimNames, RegisteredAgent, R
 use portreeve_core::jose;
 use portreeve_core::jose::jwks::KeySet;
 use portreeve_core::policy::{self, Catalog, PolicySet};
+use portreeve_core::signals::Transmitter;
 use portreeve_core::snapshot::{Eras, Front, Server, Snapshot};
 
 use super::keys::{self, Role};
-use super::{AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, KeySource, embedded, read, read_text};
+use super::{
+    AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, KeySource, Signals, embedded, read, read_text,
+};
+use crate::signals::token;
 
 /// Everything a decision reads, as the first generation. Neither revocations nor fetched keys are configuration: none is
 /// in it.
@@ -132,6 +136,43 @@ fn key_file(file: &Path) -> Result<KeySet, Diagnostic> {
         return Err(Diagnostic::of_file(file, message).hint("public signing keys, each with a kid: EC, OKP or RSA"));
     }
     Ok(keys)
+}
+
+/// The transmitters of signals by name, with their keys where those are in files.
+///
+/// # Errors
+/// Key sets that cannot be read or hold no usable key, and token files that cannot be used.
+pub fn transmitters(config: &Config) -> Result<Vec<(String, Transmitter)>, Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    let mut transmitters = Vec::new();
+    for signals in &config.signals {
+        let file = signals.poll.as_ref().and_then(|poll| poll.token_file.as_deref());
+        if let Some(Err(fault)) = file.map(token::read) {
+            faults.push(fault);
+        }
+        match transmitter(signals) {
+            Ok(transmitter) => transmitters.push((signals.name.clone(), transmitter)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        Ok(transmitters)
+    } else {
+        Err(faults)
+    }
+}
+
+fn transmitter(signals: &Signals) -> Result<Transmitter, Diagnostic> {
+    Ok(Transmitter {
+        issuer: signals.signer.issuer.clone(),
+        audience: signals.audience.clone(),
+        algorithms: signals.algorithms.iter().copied().map(algorithm).collect(),
+        keys: match &signals.signer.keys {
+            KeySource::File(file) => key_file(file)?,
+            KeySource::At(_) | KeySource::Discovered(..) => KeySet::default(),
+        },
+        subjects: signals.subjects.clone(),
+    })
 }
 
 const fn algorithm(algorithm: Algorithm) -> jose::Algorithm {

@@ -8,9 +8,10 @@ use crate::admin::revocations::{NotAdded, Revocations};
 use crate::admin::{Answer, Order, Wanted};
 use crate::boot::Gate;
 use crate::clock;
-use crate::config::{Config, publish};
+use crate::config::{Config, Signals, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
+use crate::signals::Receivers;
 
 use super::reload::{Fresh, Read, Unread};
 use super::status;
@@ -20,6 +21,7 @@ pub(super) struct Desk<'g> {
     pub(super) gate: &'g Gate,
     pub(super) revocations: Revocations,
     pub(super) keeper: Keeper,
+    pub(super) receivers: Receivers,
 }
 
 impl Desk<'_> {
@@ -29,7 +31,7 @@ impl Desk<'_> {
             Wanted::List => Answer::done(self.revocations.list()),
             Wanted::Revoke(wanted) => self.revoke(wanted, order.by),
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
-            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper)),
+            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.receivers)),
             Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
         };
         // Who did not wait for the answer does not get it.
@@ -38,8 +40,12 @@ impl Desk<'_> {
 
     /// Puts in force what an issuer's task reports.
     pub(super) fn hear(&mut self, report: Report) {
-        if let Some(changed) = self.keeper.hear(report) {
-            self.gate.set_keys(&[changed]);
+        let Some((signer, keys)) = self.keeper.hear(report) else {
+            return;
+        };
+        match Signals::of_signer(&signer) {
+            Some(transmitter) => self.receivers.set_keys(transmitter, keys),
+            None => drop(self.gate.set_keys(&[(signer, keys)])),
         }
     }
 
@@ -70,6 +76,7 @@ impl Desk<'_> {
             config: fresh,
             mut snapshot,
             origins,
+            transmitters,
         } = fresh;
         let (now, then) = (&config.gate, &fresh.gate);
         if now.listen != then.listen
@@ -82,12 +89,14 @@ impl Desk<'_> {
                 "listen, tls, shards, state_dir and limits take effect at the next start; everything else is reloaded now",
             );
         }
-        if let Err(fault) = self.keeper.follow(&fresh) {
+        let followed = self.keeper.follow(&fresh);
+        if let Err(fault) = followed.and_then(|()| self.receivers.follow(&fresh, transmitters)) {
             say::notice(&fault);
             say::notice("NOT reloaded: the configuration and policies before this change stay in force");
             return false;
         }
         // Now, and not when the files were read: keys may have been replaced since.
+        self.receivers.set_all_keys(self.keeper.sets());
         publish::set_keys(&mut snapshot, self.keeper.sets());
         let generation = self.gate.publish(&fresh, snapshot, &origins);
         say::notice(&format!("reloaded: generation {generation} is in force"));
@@ -140,7 +149,7 @@ impl Desk<'_> {
     }
 
     /// Puts `entries` in force, all at once; keeps nothing.
-    fn shut_off(&mut self, entries: &[Entry]) -> Result<(), NotAdded> {
+    pub(super) fn shut_off(&mut self, entries: &[Entry]) -> Result<(), NotAdded> {
         let next = self.revocations.with(entries, clock::now())?;
         self.gate.shut_off(next.denylist());
         self.revocations = next;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use portreeve_core::signals::Transmitter;
 use portreeve_core::snapshot::Snapshot;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -24,6 +25,7 @@ pub(super) struct Read {
     pub(super) config: Config,
     pub(super) snapshot: Snapshot,
     pub(super) origins: Origins,
+    pub(super) transmitters: Vec<(String, Transmitter)>,
 }
 
 /// What came of a reading that went well.
@@ -92,11 +94,13 @@ fn readings(file: PathBuf, mut changes: Receiver<()>, mut hangup: Signal) -> Rec
 fn read(file: &Path) -> Result<Fresh, Unread> {
     let config = config::load(file).map_err(Unread::Files)?;
     let snapshot = publish::snapshot(&config).map_err(Unread::Files)?;
+    let transmitters = publish::transmitters(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
     Ok(Box::new(Read {
         config,
         snapshot,
         origins,
+        transmitters,
     }))
 }
 
@@ -106,7 +110,7 @@ fn folders(config: &Config) -> Vec<PathBuf> {
         _ => PathBuf::from("."),
     };
     let mut folders = vec![parent(&config.file), config.gate.policies.clone()];
-    folders.extend(config.issuers.iter().filter_map(|issuer| match &issuer.keys {
+    folders.extend(config.signers().filter_map(|signer| match &signer.keys {
         KeySource::File(file) => Some(parent(file)),
         KeySource::At(_) | KeySource::Discovered(..) => None,
     }));

@@ -3,7 +3,7 @@
 //! Must never take a document that names another issuer, and never follow a URL further than from the configured issuer
 //! to its metadata to its key set.
 //!
-//! SPEC: RFC 8414 3; OpenID Connect Discovery 1.0, 4.
+//! SPEC: RFC 8414 3; OpenID Connect Discovery 1.0, 4; OpenID Shared Signals Framework 1.0, 7.2.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use portreeve_core::time::UnixTime;
 use serde::Deserialize;
 
 use crate::clock;
-use crate::config::{Discovery, Issuer, KeySource};
+use crate::config::{Discovery, KeySource, Signer};
 use crate::fetch::{FetchError, Fetcher, Place};
 
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
+const SIGNALS: &str = "/.well-known/ssf-configuration";
 /// Bytes of somebody else's text in a message to the operator.
 const ECHO_BYTES: usize = 128;
 
@@ -123,7 +124,7 @@ impl Source {
     ///
     /// # Errors
     /// Its CA file cannot be used.
-    pub(super) fn new(issuer: &Issuer) -> Result<Self, String> {
+    pub(super) fn new(issuer: &Signer) -> Result<Self, String> {
         Ok(Self {
             issuer: issuer.issuer.clone(),
             keys: issuer.keys.clone(),
@@ -139,7 +140,9 @@ impl Source {
         let place = match &self.keys {
             KeySource::At(place) => place.clone(),
             KeySource::Discovered(issuer, discovery) => self.discover(issuer, *discovery).await?,
-            KeySource::File(path) => return Err(SourceError::Fetch(path.display().to_string(), FetchError::Late)),
+            KeySource::File(path) => {
+                return Err(SourceError::Fetch(path.display().to_string(), FetchError::Status(404)));
+            }
         };
         let document = self.get(&place).await?;
         Keys::read(
@@ -163,6 +166,7 @@ impl Source {
         match discovery {
             Discovery::Openid => self.metadata(issuer, &openid).await,
             Discovery::Oauth => self.metadata(issuer, &oauth).await,
+            Discovery::Signals => self.metadata(issuer, &format!("{origin}{SIGNALS}{path}")).await,
             Discovery::Either => match self.metadata(issuer, &openid).await {
                 // Only "there is none": an issuer that lies in one place is not asked in another.
                 Err(SourceError::Fetch(_, FetchError::Status(400..=499))) => self.metadata(issuer, &oauth).await,

@@ -10,6 +10,7 @@ mod old_tokens;
 mod revocation;
 mod secrets;
 mod sessions;
+mod signals;
 mod streams;
 #[path = "../support/sweep.rs"]
 mod sweep;

@@ -10,11 +10,11 @@ use crate::config::{Algorithm, EMBEDDED, KeySource};
 use crate::fetch::Place;
 
 const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 const LEEWAY: Duration = Duration::from_secs(30);
 const LEEWAY_MAX: Duration = Duration::from_secs(120);
 /// The default algorithms: what identity providers use, without the rarely needed.
-const ALGORITHMS: [Algorithm; 3] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256];
+pub(super) const ALGORITHMS: [Algorithm; 3] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256];
 
 impl Resolver<'_> {
     pub(super) fn issuers(

@@ -1,0 +1,95 @@
+//! Carries out what transmitters of signals say, as orders of the admin API are: in force, then kept, then acknowledged.
+
+use portreeve_core::signals::{Effect, Signal};
+use portreeve_core::time::UnixTime;
+
+use super::desk::Desk;
+use crate::admin::contract::{By, Entry, What};
+use crate::clock;
+use crate::config::Signals;
+use crate::signals::{Judged, News, Report, Verdict};
+
+/// A SET that is to be carried out: its place in the answer, what it says, and its bytes.
+type New = (usize, Signal, String);
+
+impl Desk<'_> {
+    /// Takes in what a transmitter's task reports, and answers it.
+    pub(super) fn take_in(&mut self, report: Report) {
+        let Some(received) = self.receivers.of(&report) else {
+            return;
+        };
+        let name = report.name;
+        match report.news {
+            News::Nothing => received.answered(),
+            News::Failed(error) => received.failed(error),
+            News::Sets(sets, answer) => {
+                let verdicts = self.judge(&name, sets);
+                // Who was replaced meanwhile does not get it: the SETs come again.
+                let _ = answer.send(verdicts);
+            }
+        }
+    }
+
+    fn judge(&mut self, transmitter: &str, sets: Vec<(String, String)>) -> Vec<(String, Verdict)> {
+        let now = clock::now();
+        let (mut verdicts, mut new) = (Vec::new(), Vec::new());
+        for (place, (name, set)) in sets.into_iter().enumerate() {
+            let verdict = match self.receivers.judge(transmitter, &name, set.as_bytes(), now) {
+                Judged::Settled(verdict) => verdict,
+                Judged::LacksKey => {
+                    self.keeper.wanted(&Signals::signer_name(transmitter));
+                    Verdict::Later
+                }
+                Judged::New(signal) => {
+                    new.push((place, signal, set));
+                    Verdict::Later
+                }
+            };
+            verdicts.push((name, verdict));
+        }
+        match self.carry_out_signals(transmitter, &new, now) {
+            Ok(()) => {
+                for (place, signal, set) in new {
+                    self.receivers.carried_out(transmitter, &signal, set.as_bytes(), now);
+                    verdicts[place].1 = Verdict::Taken;
+                }
+                self.receivers.well(transmitter);
+            }
+            Err(error) => self.receivers.unwell(transmitter, error),
+        }
+        verdicts
+    }
+
+    /// All of `new` at once: a burst of signals costs one publication and one write.
+    fn carry_out_signals(&mut self, transmitter: &str, new: &[New], now: UnixTime) -> Result<(), String> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut any = false;
+        for (_, signal, _) in new {
+            for Effect::Revoke(revocation) in &signal.effects {
+                any = true;
+                let what = What::from(revocation);
+                if self.revocations.contains(&what) {
+                    continue;
+                }
+                entries.push(Entry {
+                    what,
+                    since: now.secs(),
+                    by: By::Transmitter {
+                        transmitter: transmitter.to_owned(),
+                    },
+                    reason: Some(format!("{} (SET {})", signal.event, signal.id)),
+                });
+            }
+        }
+        if !entries.is_empty() {
+            self.shut_off(&entries).map_err(|error| error.to_string())?;
+        }
+        if any {
+            // Also where nothing is new: the last time it may not have been written down.
+            self.revocations
+                .keep()
+                .map_err(|error| format!("what it says is in force, but could not be written down: {error}"))?;
+        }
+        Ok(())
+    }
+}
