@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use portreeve_core::audit::Record;
 use portreeve_core::identity::Denylist;
+use portreeve_core::mediation::SignalOutcome;
 use portreeve_core::snapshot::Snapshot;
 
 use crate::clock;
@@ -25,7 +26,7 @@ use crate::io::mailbox::{self, Control, MailError};
 use crate::io::ring::{self, RingError};
 use crate::issuers::Changed;
 use crate::publish::Published;
-use crate::shard::{self, Order, Origins, Route, Wants};
+use crate::shard::{self, Order, Origins, Route, Ticket, Wants};
 use crate::tls;
 
 /// Why the gate does not start.
@@ -174,6 +175,11 @@ impl Gate {
     /// Puts `record` into the audit of the first shard.
     pub fn note(&self, record: &Record) {
         self.tell(0, || Order::Note(record.clone()));
+    }
+
+    /// Answers a shard that asked what becomes of a SET.
+    pub fn judged(&self, ticket: Ticket, outcome: &SignalOutcome) {
+        self.tell(ticket.shard.into(), || Order::Judged(ticket, outcome.clone()));
     }
 
     /// The generation in force.

@@ -186,9 +186,17 @@ pub struct Signals {
     pub subjects: Vec<SubjectIssuer>,
     /// Where SETs are fetched.
     pub poll: Option<Poll>,
+    /// The file with the bearer token that it shows when it pushes SETs to the gate; without one it may not.
+    pub push_token_file: Option<PathBuf>,
 }
 
 impl Signals {
+    /// Where it pushes SETs at the gate.
+    #[must_use]
+    pub fn push_path(&self) -> String {
+        format!("/signals/{}", self.name)
+    }
+
     /// The name of a transmitter among those whose keys are kept.
     #[must_use]
     pub fn signer_name(name: &str) -> String {

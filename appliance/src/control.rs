@@ -140,7 +140,7 @@ async fn attend(
                 }
             }
             Some(report) = news.reports.recv() => desk.hear(report),
-            Some(issuer) = news.heard.recv() => desk.keeper.wanted(&issuer),
+            Some(want) = news.heard.recv() => desk.want(want),
             Some(report) = news.signals.recv() => desk.take_in(report),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},
@@ -151,6 +151,7 @@ async fn attend(
     loop {
         tokio::select! {
             () = &mut quiet => break,
+            Some(want) = news.heard.recv() => desk.want(want),
             Some(report) = news.signals.recv() => desk.take_in(report),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},

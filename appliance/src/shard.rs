@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use portreeve_core::framing::http1::HeadLimits;
-use portreeve_core::mediation::{Bench, Context, Conversation, Destination, SideEffect, UpstreamFault};
+use portreeve_core::mediation::{Bench, Context, Conversation, Destination, SideEffect, SignalOutcome, UpstreamFault};
 use portreeve_core::snapshot::Snapshot;
 
 use crate::audit::Audit;
@@ -31,8 +31,10 @@ mod wants;
 use owners::{Ask, Owners};
 pub use run::{Handle, Order, Plan, start};
 pub use signal::Signal;
-pub use wants::{Heard, Wants, channel_of_wants};
+pub use wants::{Heard, Pushed, Ticket, Want, Wants, channel_of_wants};
 
+/// How long the control plane may take to say what becomes of a SET.
+const JUDGEMENT: Duration = Duration::from_secs(10);
 /// How long a client may take to accept what is written to it.
 const WRITE: Duration = Duration::from_secs(30);
 
@@ -148,6 +150,19 @@ impl Shard {
         if let Some(issuer) = self.bench.borrow_mut().authenticator.take_lacking() {
             self.wants.keys_of(issuer);
         }
+    }
+
+    /// Asks the control plane what becomes of a SET that `transmitter` pushed.
+    pub async fn judgement(&self, transmitter: &str, set: &[u8]) -> SignalOutcome {
+        let number = self.bench.borrow().shard;
+        let asking = self.wants.judgement(number, transmitter, set);
+        let judged = self.timers.deadline(JUDGEMENT, asking).await;
+        judged.unwrap_or(SignalOutcome::Later)
+    }
+
+    /// Passes on what the control plane says of a SET.
+    pub fn judged(&self, ticket: Ticket, outcome: SignalOutcome) {
+        self.wants.judged(ticket, outcome);
     }
 
     /// Runs one stage under the configuration in force now: what is on its way back must hold today.

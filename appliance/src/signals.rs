@@ -52,7 +52,7 @@ pub struct Received {
     task: Option<JoinHandle<()>>,
     seen: Seen,
     /// SETs whose key is not known yet, and since when they have been waiting.
-    waiting: BTreeMap<String, Instant>,
+    waiting: BTreeMap<[u8; 32], Instant>,
     /// How it is.
     pub health: Health,
 }
@@ -255,8 +255,8 @@ impl Receivers {
         }
     }
 
-    /// Judges the SET that came under `name`.
-    pub fn judge(&mut self, transmitter: &str, name: &str, set: &[u8], now: UnixTime) -> Judged {
+    /// Judges a SET, which came under `name` if it was polled.
+    pub fn judge(&mut self, transmitter: &str, name: Option<&str>, set: &[u8], now: UnixTime) -> Judged {
         let Some(received) = self.all.get_mut(transmitter) else {
             return Judged::Settled(Verdict::Later);
         };
@@ -288,17 +288,18 @@ impl Receivers {
 }
 
 impl Received {
-    fn judge(&mut self, name: &str, set: &[u8], now: UnixTime) -> Judged {
+    fn judge(&mut self, name: Option<&str>, set: &[u8], now: UnixTime) -> Judged {
         let judged = self.transmitter.read(set, &mut Scratch::new(), now);
-        if judged == Err(SignalError::Key) && self.may_wait(name) {
+        let digest = digest(set);
+        if judged == Err(SignalError::Key) && self.may_wait(digest) {
             return Judged::LacksKey;
         }
-        self.waiting.remove(name);
+        self.waiting.remove(&digest);
         match judged {
             Ok(signal) => match self.seen.digests.get(&signal.id) {
-                _ if signal.id != name => self.refuse(RefusedSignal::Name, now),
+                _ if name.is_some_and(|name| signal.id != name) => self.refuse(RefusedSignal::Name, now),
                 None => Judged::New(signal),
-                Some(before) if *before == digest(set) => {
+                Some(before) if *before == digest => {
                     self.health.repeated += 1;
                     Judged::Settled(Verdict::Taken)
                 }
@@ -309,12 +310,12 @@ impl Received {
     }
 
     /// Whether a SET with an unknown key may wait until the keys were fetched: a key may be newer than ours.
-    fn may_wait(&mut self, name: &str) -> bool {
+    fn may_wait(&mut self, digest: [u8; 32]) -> bool {
         if matches!(self.configured.signer.keys, KeySource::File(_)) {
             return false;
         }
         let now = Instant::now();
-        if let Some(since) = self.waiting.get(name) {
+        if let Some(since) = self.waiting.get(&digest) {
             return now.duration_since(*since) < KEYS_IN.0;
         }
         if self.waiting.len() >= KEYS_IN.1 {
@@ -322,7 +323,7 @@ impl Received {
         }
         let room = self.waiting.len() < KEYS_IN.1;
         if room {
-            self.waiting.insert(name.to_owned(), now);
+            self.waiting.insert(digest, now);
         }
         room
     }

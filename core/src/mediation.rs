@@ -9,6 +9,7 @@
 //!        ├─ FindSession ─┐
 //!        ├─ FindTask ────┼─ resume ─ …    the owner shard answers
 //!        ├─ TakeAnswer ──┘
+//!        ├─ Judge ── resume ── Reply      a pushed signal: the control plane answers
 //!        └─ Forward ── intent durable ── Conversation: head, message…, conclude
 //! ```
 //!
@@ -31,12 +32,14 @@ mod forward;
 mod listen;
 mod message;
 mod reply;
+mod signal;
 mod wire;
 
 pub use admit::{NeedsAnswer, NeedsSession, NeedsTask, admit};
 pub use call::{Call, Refused, unframed};
 pub use forward::{Body, Destination, Forward};
 pub use reply::{Conversation, Ending, HeadPlan, SideEffect, UpstreamHead, Verdict};
+pub use signal::{NeedsJudgement, SignalOutcome};
 pub use wire::{Refusal, Reply, UpstreamFault};
 
 /// One request, read whole.
@@ -118,6 +121,8 @@ pub enum Next {
     FindTask(NeedsTask),
     /// Ask the shard that owns the session whether this answer is awaited.
     TakeAnswer(NeedsAnswer),
+    /// Ask the control plane what becomes of a signal.
+    Judge(NeedsJudgement),
     /// Make the intent durable, then send.
     Forward(Box<Forward>),
 }

@@ -62,6 +62,27 @@ pub struct Front {
     pub allowed_origins: Vec<String>,
     /// Issuers named as authorization servers in the protected resource metadata.
     pub authorization_servers: Vec<String>,
+    /// Where transmitters of signals may push SETs.
+    pub signals: Vec<SignalDoor>,
+}
+
+/// Where one transmitter of signals may push SETs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignalDoor {
+    /// The operator's name of the transmitter.
+    pub name: Arc<str>,
+    /// Its path at the gate.
+    pub path: String,
+    /// The SHA-256 of the bearer token that it shows.
+    pub token: [u8; 32],
+}
+
+impl core::fmt::Debug for SignalDoor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SignalDoor")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A server behind the gate.

@@ -48,6 +48,9 @@ pub struct TransmitterStatus {
     /// Where SETs are fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll: Option<String>,
+    /// Where it may push SETs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
     /// SETs that were carried out.
     pub accepted: u64,
     /// SETs that came once more.

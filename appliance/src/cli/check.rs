@@ -40,6 +40,7 @@ fn faults(config: &Config, has_keys: bool) -> Vec<Diagnostic> {
     faults.extend(publish::policies(config).err().unwrap_or_default());
     faults.extend(publish::catalog(config).err().unwrap_or_default());
     faults.extend(publish::transmitters(config).err().unwrap_or_default());
+    faults.extend(publish::signal_doors(config).err().unwrap_or_default());
     faults
 }
 

@@ -64,6 +64,7 @@ fn lines_of_transmitter(transmitter: &TransmitterStatus, now: u64) -> Vec<String
         });
         lines.push(format!("from {poll}, {answered}"));
     }
+    lines.extend(transmitter.push.as_ref().map(|push| format!("pushes to {push}")));
     let last = transmitter
         .last_accepted
         .map(|last| format!(", the last one {}", ago(last)));
@@ -167,6 +168,7 @@ mod tests {
                 issuer: "https://idp.example".to_owned(),
                 keys: 1,
                 poll: Some("https://idp.example/poll".to_owned()),
+                push: None,
                 accepted: 3,
                 repeated: 0,
                 refused: 1,

@@ -8,19 +8,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use portreeve_core::audit::digest;
 use portreeve_core::credential::{MintKeys, Minter};
 use portreeve_core::identity::{self, AgentClient, ClaimNames, RegisteredAgent, Roles, Trust};
 use portreeve_core::jose;
 use portreeve_core::jose::jwks::KeySet;
 use portreeve_core::policy::{self, Catalog, PolicySet};
 use portreeve_core::signals::Transmitter;
-use portreeve_core::snapshot::{Eras, Front, Server, Snapshot};
+use portreeve_core::snapshot::{Eras, Front, Server, SignalDoor, Snapshot};
 
 use super::keys::{self, Role};
 use super::{
     AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, KeySource, Signals, embedded, read, read_text,
 };
 use crate::signals::token;
+
+/// The least that a token has by which others may be shut off.
+const PUSH_TOKEN_BYTES: usize = 16;
 
 /// Everything a decision reads, as the first generation. Neither revocations nor fetched keys are configuration: none is
 /// in it.
@@ -33,7 +37,10 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
     let policies = noted(policies(config), &mut faults);
     let catalog = noted(catalog(config), &mut faults);
     let minter = noted(minter(config), &mut faults);
-    let (Some(trust), Some(policies), Some(catalog), Some(minter)) = (trust, policies, catalog, minter) else {
+    let doors = noted(signal_doors(config), &mut faults);
+    let (Some(trust), Some(policies), Some(catalog), Some(minter), Some(doors)) =
+        (trust, policies, catalog, minter, doors)
+    else {
         return Err(faults);
     };
     Ok(Snapshot {
@@ -44,7 +51,7 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
         catalog: Arc::new(catalog),
         minter: Arc::new(minter),
         servers: config.servers.iter().map(server).collect(),
-        front: front(config),
+        front: front(config, doors),
     })
 }
 
@@ -323,7 +330,35 @@ fn server(server: &super::Server) -> Server {
     }
 }
 
-fn front(config: &Config) -> Front {
+/// Where transmitters may push SETs, each with the digest of its token.
+///
+/// # Errors
+/// Token files that cannot be used.
+pub fn signal_doors(config: &Config) -> Result<Vec<SignalDoor>, Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    let mut doors = Vec::new();
+    for signals in &config.signals {
+        let Some(file) = &signals.push_token_file else {
+            continue;
+        };
+        match token::read(file) {
+            Ok(token) if token.len() < PUSH_TOKEN_BYTES => {
+                let message = "this token can be guessed";
+                let hint = format!("at least {PUSH_TOKEN_BYTES} random characters");
+                faults.push(Diagnostic::of_file(file, message).hint(hint));
+            }
+            Ok(token) => doors.push(SignalDoor {
+                name: Arc::from(signals.name.as_str()),
+                path: signals.push_path(),
+                token: digest(token.as_bytes()),
+            }),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(doors) } else { Err(faults) }
+}
+
+fn front(config: &Config, signals: Vec<SignalDoor>) -> Front {
     let gate = &config.gate;
     let agent_issuers = config.issuers.iter().filter(|issuer| issuer.agents);
     Front {
@@ -331,5 +366,6 @@ fn front(config: &Config) -> Front {
         allowed_hosts: gate.allowed_hosts.clone(),
         allowed_origins: gate.allowed_origins.clone(),
         authorization_servers: agent_issuers.map(|issuer| issuer.issuer.clone()).collect(),
+        signals,
     }
 }

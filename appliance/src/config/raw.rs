@@ -45,6 +45,9 @@ pub(super) struct Signals {
     pub(super) ca_file: Option<Spanned<PathBuf>>,
     pub(super) poll: Option<Spanned<String>>,
     pub(super) token_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) push: bool,
+    pub(super) push_token_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]

@@ -275,6 +275,21 @@ fn a_transmitter_speaks_only_about_users_it_can_name_and_is_asked_only_in_safe_p
         ),
         (
             issuer(""),
+            good.clone() + "push = true",
+            "anybody could push signals to the gate",
+        ),
+        (
+            issuer(""),
+            good.clone() + "push_token_file = \"f\"",
+            "without push nobody shows this token",
+        ),
+        (
+            issuer(""),
+            good.replace("signals.tx", "signals.mcp") + "push = true\npush_token_file = \"f\"",
+            "a server named `signals` would have the path",
+        ),
+        (
+            issuer(""),
             good.clone() + "jwks_file = \"f\"\njwks_uri = \"https://tx.example\"",
             "with jwks_file",
         ),

@@ -1,13 +1,16 @@
 //! Carries out what transmitters of signals say, as orders of the admin API are: in force, then kept, then acknowledged.
 
-use portreeve_core::signals::{Effect, Signal};
+use portreeve_core::jose::jws::JwsError;
+use portreeve_core::mediation::SignalOutcome;
+use portreeve_core::signals::{Effect, Signal, SignalError};
 use portreeve_core::time::UnixTime;
 
 use super::desk::Desk;
 use crate::admin::contract::{By, Entry, What};
 use crate::clock;
 use crate::config::Signals;
-use crate::signals::{Judged, News, Report, Verdict};
+use crate::shard::{Pushed, Want};
+use crate::signals::{Judged, News, RefusedSignal, Report, Verdict};
 
 /// A SET that is to be carried out: its place in the answer, what it says, and its bytes.
 type New = (usize, Signal, String);
@@ -23,18 +26,43 @@ impl Desk<'_> {
             News::Nothing => received.answered(),
             News::Failed(error) => received.failed(error),
             News::Sets(sets, answer) => {
-                let verdicts = self.judge(&name, sets);
+                let sets = sets.into_iter().map(|(name, set)| (Some(name), set)).collect();
+                let verdicts = self.judge(&name, sets).into_iter();
+                let verdicts = verdicts.filter_map(|(name, verdict)| Some((name?, verdict))).collect();
                 // Who was replaced meanwhile does not get it: the SETs come again.
                 let _ = answer.send(verdicts);
             }
         }
     }
 
-    fn judge(&mut self, transmitter: &str, sets: Vec<(String, String)>) -> Vec<(String, Verdict)> {
+    /// Does what a shard wants.
+    pub(super) fn want(&mut self, want: Want) {
+        match want {
+            Want::Keys(issuer) => self.keeper.wanted(&issuer),
+            Want::Judgement(pushed) => {
+                let outcome = self.judge_pushed(&pushed);
+                self.gate.judged(pushed.ticket, &outcome);
+            }
+        }
+    }
+
+    fn judge_pushed(&mut self, pushed: &Pushed) -> SignalOutcome {
+        let Ok(set) = String::from_utf8(pushed.set.clone()) else {
+            return refused(RefusedSignal::Set(SignalError::Form(JwsError::Charset)));
+        };
+        let verdicts = self.judge(&pushed.transmitter, vec![(None, set)]);
+        match verdicts.first().map(|(_, verdict)| *verdict) {
+            Some(Verdict::Taken) => SignalOutcome::InForce,
+            Some(Verdict::Refused(reason)) => refused(reason),
+            Some(Verdict::Later) | None => SignalOutcome::Later,
+        }
+    }
+
+    fn judge(&mut self, transmitter: &str, sets: Vec<(Option<String>, String)>) -> Vec<(Option<String>, Verdict)> {
         let now = clock::now();
         let (mut verdicts, mut new) = (Vec::new(), Vec::new());
         for (place, (name, set)) in sets.into_iter().enumerate() {
-            let verdict = match self.receivers.judge(transmitter, &name, set.as_bytes(), now) {
+            let verdict = match self.receivers.judge(transmitter, name.as_deref(), set.as_bytes(), now) {
                 Judged::Settled(verdict) => verdict,
                 Judged::LacksKey => {
                     self.keeper.wanted(&Signals::signer_name(transmitter));
@@ -91,5 +119,12 @@ impl Desk<'_> {
                 .map_err(|error| format!("what it says is in force, but could not be written down: {error}"))?;
         }
         Ok(())
+    }
+}
+
+fn refused(reason: RefusedSignal) -> SignalOutcome {
+    SignalOutcome::Refused {
+        code: reason.code(),
+        description: reason.to_string(),
     }
 }

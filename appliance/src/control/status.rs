@@ -33,6 +33,7 @@ fn of_transmitter(received: &Received) -> TransmitterStatus {
         issuer: configured.signer.issuer.clone(),
         keys: received.transmitter.keys.keys().len(),
         poll: configured.poll.as_ref().map(|poll| poll.place.to_string()),
+        push: configured.push_token_file.as_ref().map(|_| configured.push_path()),
         accepted: health.accepted,
         repeated: health.repeated,
         refused: health.refused,

@@ -153,6 +153,10 @@ impl Connection {
                     let found = shard.owners.find_task(needs.key().clone()).await;
                     shard.under(&snapshot, |context| needs.resume(found, &request, context))
                 }
+                Next::Judge(needs) => {
+                    let outcome = shard.judgement(needs.transmitter(), request.body).await;
+                    shard.under(&snapshot, |context| needs.resume(outcome, context))
+                }
                 Next::TakeAnswer(needs) => {
                     let awaited = shard.owners.take_answer(needs.session(), needs.id().clone()).await;
                     shard.under(&snapshot, |context| needs.resume(awaited, &request, context))

@@ -11,13 +11,13 @@ use portreeve_core::audit::Record;
 use portreeve_core::credential::MintCache;
 use portreeve_core::identity::Authenticator;
 use portreeve_core::json;
-use portreeve_core::mediation::Bench;
+use portreeve_core::mediation::{Bench, SignalOutcome};
 use portreeve_core::session::SessionLimits;
 use portreeve_core::time::UnixTime;
 use rustls::ServerConfig;
 
 use super::owners::{Ask, Owners, Told};
-use super::{Limits, Origins, Shard, Signal, Wants};
+use super::{Limits, Origins, Shard, Signal, Ticket, Wants};
 use crate::audit::Audit;
 use crate::clock;
 use crate::config;
@@ -45,6 +45,8 @@ pub enum Order {
     Origins(Origins),
     /// Something happened that belongs into the audit and to no request.
     Note(Record),
+    /// What becomes of a SET that this shard asked about.
+    Judged(Ticket, SignalOutcome),
     /// A new generation is in force: whoever waits looks whether it may go on.
     LookAgain,
     /// Stop: running calls may take this long.
@@ -169,6 +171,11 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
             Order::Note(record) => {
                 if let Some(shard) = place.borrow().upgrade() {
                     shard.audit.note(&record);
+                }
+            }
+            Order::Judged(ticket, outcome) => {
+                if let Some(shard) = place.borrow().upgrade() {
+                    shard.judged(ticket, outcome);
                 }
             }
             Order::LookAgain => {

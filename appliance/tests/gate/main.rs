@@ -7,6 +7,7 @@ mod issuers;
 mod kit;
 mod lifecycle;
 mod old_tokens;
+mod pushed_signals;
 mod revocation;
 mod secrets;
 mod sessions;

@@ -17,7 +17,7 @@ use crate::kit::{
 /// A bound on waiting for what the gate does at its own pace.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn folder(upstream: &Upstream, transmitter: &Transmitter, signals: &str) -> TempDir {
+pub(crate) fn folder(upstream: &Upstream, transmitter: &Transmitter, signals: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     fs::create_dir(folder.path().join("policies")).unwrap();
@@ -46,14 +46,14 @@ fn portreeve(gate: &Gate, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(gate: &Gate, arguments: &[&str]) -> String {
+pub(crate) fn said(gate: &Gate, arguments: &[&str]) -> String {
     let output = portreeve(gate, arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// What `portreeve status` says of the transmitter.
-fn health(gate: &Gate) -> Value {
+pub(crate) fn health(gate: &Gate) -> Value {
     let status: Value = serde_json::from_str(&said(gate, &["status", "--json"])).unwrap();
     status["signals"][0].clone()
 }
@@ -71,7 +71,7 @@ fn until(gate: &Gate, wanted: impl Fn(&Value) -> bool) -> Value {
 }
 
 /// Keeps a stream open for `watch` and answers every other call.
-fn server() -> Upstream {
+pub(crate) fn server() -> Upstream {
     Upstream::with(|request| {
         let message: Value = serde_json::from_slice(body_of(request)).unwrap_or(Value::Null);
         if message["params"]["name"] == "watch" {
@@ -84,16 +84,16 @@ fn server() -> Upstream {
 }
 
 /// The tokens of one login: the same bytes every time.
-struct Login(String, String);
+pub(crate) struct Login(String, String);
 
 impl Login {
-    fn of(user: &str) -> Self {
+    pub(crate) fn of(user: &str) -> Self {
         let issuer = Issuer::new();
         Self(issuer.agent("clerk-bot"), issuer.user(user, "clerk-bot", &["clerks"]))
     }
 
     /// A login that is newer than anything that was said so far; the issuer's clock is a little ahead.
-    fn again(user: &str) -> Self {
+    pub(crate) fn again(user: &str) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let Self(agent, old) = Self::of(user);
         let mut renewed = claims(&old);
@@ -101,12 +101,12 @@ impl Login {
         Self(agent, Issuer::new().sign(&renewed))
     }
 
-    fn status(&self, gate: &Gate) -> u16 {
+    pub(crate) fn status(&self, gate: &Gate) -> u16 {
         let headers = modern_headers(&self.0, &self.1, "tools/call", "read");
         gate.post(&headers, &modern_call(1, "read", &json!({}))).status
     }
 
-    fn watch(&self, gate: &Gate) -> Wire {
+    pub(crate) fn watch(&self, gate: &Gate) -> Wire {
         let headers = modern_headers(&self.0, &self.1, "tools/call", "watch");
         let body = modern_call(1, "watch", &json!({}));
         let mut wire = gate.connect();
@@ -120,7 +120,7 @@ impl Login {
     }
 }
 
-fn end_of(mut wire: Wire) -> Instant {
+pub(crate) fn end_of(mut wire: Wire) -> Instant {
     let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
     while !seen.ends_with(b"\r\n0\r\n\r\n") {
         match wire.read(&mut chunk).unwrap() {

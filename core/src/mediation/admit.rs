@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::call::Call;
-use super::{Context, Next, Refusal, Request, decide, door};
+use super::{Context, Next, Refusal, Request, decide, door, signal};
 use crate::framing::http1::{Known, Method};
 use crate::identity::{Presented, Principal};
 use crate::mcp::{Era, OwnedId, Version};
@@ -123,6 +123,7 @@ pub fn admit(request: &Request<'_>, context: &mut Context<'_>) -> Next {
     let server = match door::enter(request, context.snapshot) {
         Ok(door::Route::Server(server)) => server,
         Ok(door::Route::Document(reply)) => return Call::publish(reply),
+        Ok(door::Route::Signal(door)) => return signal::receive(call, door, request, context),
         Err(refusal) => return call.refuse(&refusal, context),
     };
     call.at(server);

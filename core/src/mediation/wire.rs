@@ -6,6 +6,7 @@
 //! SPEC: MCP 2026-07-28 basic/transports/streamable-http (statuses), basic/authorization (challenges), RFC 6750 3,
 //! RFC 9728 5.1.
 
+use super::signal::SignalRefusal;
 use crate::identity::{Fault, IdentityError, Side};
 use crate::json::write::ObjectWriter;
 use crate::mcp::{self, McpError, OwnedId, Version, code};
@@ -50,7 +51,7 @@ impl Reply {
         Self::json(status, body)
     }
 
-    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -77,6 +78,8 @@ pub enum Refusal {
         /// Where the protected resource metadata of this server is.
         metadata: String,
     },
+    /// A pushed signal is not taken.
+    Signal(SignalRefusal),
     /// The agent may not use this server at all.
     Server,
     /// The body is not declared as JSON in UTF-8.
@@ -209,6 +212,7 @@ impl Refusal {
             Self::Path => "path",
             Self::Method { .. } => "http_method",
             Self::Identity { error, .. } => error.reason(),
+            Self::Signal(_) => "signal",
             Self::Server => "server_not_allowed",
             Self::MediaType => "media_type",
             Self::ContentEncoding => "content_encoding",
@@ -251,6 +255,7 @@ impl Refusal {
             Self::Path => plain(404, "no server lives at this path"),
             Self::Method { allow } => plain(405, "method not allowed").with("allow", *allow),
             Self::Identity { error, metadata } => challenge(error, metadata),
+            Self::Signal(refusal) => refusal.reply(),
             Self::Server => plain(403, "this agent may not use this server"),
             Self::MediaType => plain(415, "the body must be application/json in UTF-8"),
             Self::ContentEncoding => plain(415, "the body must not be encoded").with("accept-encoding", "identity"),

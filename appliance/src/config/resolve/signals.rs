@@ -12,6 +12,9 @@ use super::Resolver;
 use super::issuers::{ALGORITHMS, DAY};
 use crate::fetch::Place;
 
+/// The end of the path of every server at the gate.
+const SERVER_PATH: &str = "mcp";
+
 impl Resolver<'_> {
     pub(super) fn signals(
         &mut self,
@@ -26,13 +29,15 @@ impl Resolver<'_> {
             if let Some(audience) = &written.audience {
                 self.text(audience);
             }
-            if written.poll.is_none() {
-                self.refuse(
-                    &name,
-                    "nothing ever comes from this transmitter",
-                    "add poll = \"https://…\"",
-                );
+            if written.poll.is_none() && !written.push {
+                let hint = "add poll = \"https://…\", or push = true";
+                self.refuse(&name, "nothing ever comes from this transmitter", hint);
             }
+            if written.push && name.get_ref() == SERVER_PATH {
+                let message = "a server named `signals` would have the path of this transmitter";
+                self.refuse(&name, message, "choose another name");
+            }
+            let push_token_file = self.push(&name, &written);
             let name = name.into_inner();
             resolved.push(Signals {
                 signer: Signer {
@@ -51,6 +56,7 @@ impl Resolver<'_> {
                 audience: written
                     .audience
                     .map_or_else(|| public_url.to_owned(), Spanned::into_inner),
+                push_token_file,
                 name,
             });
         }
@@ -122,6 +128,26 @@ impl Resolver<'_> {
             place: self.place(written.poll.as_ref()?)?,
             token_file: written.token_file.as_ref().map(|file| self.path(file.get_ref())),
         })
+    }
+
+    fn push(&mut self, name: &Spanned<String>, written: &raw::Signals) -> Option<PathBuf> {
+        match (&written.push_token_file, written.push) {
+            (Some(file), true) => Some(self.path(file.get_ref())),
+            (Some(file), false) => {
+                self.refuse(
+                    file,
+                    "without push nobody shows this token",
+                    "add push = true, or drop this key",
+                );
+                None
+            }
+            (None, true) => {
+                let hint = "add push_token_file, with the bearer token that it shows";
+                self.refuse(name, "anybody could push signals to the gate", hint);
+                None
+            }
+            (None, false) => None,
+        }
     }
 
     fn place(&mut self, written: &Spanned<String>) -> Option<Place> {
