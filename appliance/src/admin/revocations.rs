@@ -92,8 +92,7 @@ impl Revocations {
     /// Whether `what` is shut off as such.
     #[must_use]
     pub fn contains(&self, what: &What) -> bool {
-        let entries = &mut self.listed.revocations.iter();
-        entries.any(|entry| entry.what.is_same(what) && entry.what.issued_before() >= what.issued_before())
+        contains(&self.listed, what)
     }
 
     /// Whether `what` is on the list, with whatever moment.
@@ -111,6 +110,9 @@ impl Revocations {
         forget(&mut listed, now);
         for entry in entries {
             refuse(entry, now)?;
+            if contains(&listed, &entry.what) {
+                continue;
+            }
             listed.revocations.retain(|before| !before.what.is_same(&entry.what));
             listed.revocations.push(entry.clone());
         }
@@ -147,6 +149,11 @@ impl Revocations {
         text.push(b'\n');
         replace::file(&self.path, &text)
     }
+}
+
+fn contains(listed: &Listed, what: &What) -> bool {
+    let mut entries = listed.revocations.iter();
+    entries.any(|entry| entry.what.is_same(what) && entry.what.issued_before() >= what.issued_before())
 }
 
 fn refuse(entry: &Entry, now: UnixTime) -> Result<(), NotAdded> {
@@ -254,6 +261,11 @@ mod tests {
         let list = add(&list, user(Some(NOW)));
         assert!(list.contains(&user(Some(NOW))) && list.contains(&user(None)));
         assert_eq!(list.list().revocations.len(), 2);
+        let both = [user(Some(NOW + 5)), user(Some(NOW + 1))].map(|what| entry(what, NOW, idp()));
+        assert!(
+            list.with(&both, at(NOW)).unwrap().contains(&user(Some(NOW + 5))),
+            "the order does not matter"
+        );
         let list = list.without(&user(Some(0))).unwrap();
         assert!(list.contains(&user(None)) && !list.contains(&user(Some(1))));
     }
