@@ -16,6 +16,7 @@ use crate::config::{Config, Diagnostic, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
 use crate::shard::{Heard, channel_of_wants};
+use crate::signals::standing::Remarks;
 use crate::signals::{self as shared, Receivers};
 
 mod desk;
@@ -62,6 +63,8 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         Revocations::load(&config.gate.state_dir, clock::now()).map_err(|fault| ServeError::Config(vec![fault]))?;
     let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
     snapshot.denylist = revocations.denylist();
+    let remarks = Remarks::load(&config.gate.state_dir).map_err(|fault| ServeError::Config(vec![fault]))?;
+    snapshot.standing = remarks.standing();
     let transmitters = publish::transmitters(&config).map_err(ServeError::Config)?;
     let (keeper, reports) = runtime.block_on(first_keys(&config))?;
     publish::set_keys(&mut snapshot, keeper.sets());
@@ -77,6 +80,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         revocations,
         keeper,
         receivers,
+        remarks,
     };
     desk.warn_of_strangers(&config);
     say::ready(&format!("listening on {}://{}", config.gate.scheme(), gate.address()));

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 mod poll;
+pub mod standing;
 pub mod token;
 
 use crate::clock;

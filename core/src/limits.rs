@@ -112,6 +112,12 @@ pub const SIGNAL_LEEWAY: Duration = Duration::from_secs(60);
 /// What transmitters of signals have shut off, together: they leave the operator as much room again.
 pub const SIGNAL_REVOCATIONS_MAX: usize = 50_000;
 
+/// Users of whom transmitters of signals said something that policies can read.
+pub const SIGNAL_USERS_MAX: usize = 50_000;
+
+/// Devices of one such user.
+pub const SIGNAL_DEVICES_MAX: usize = 16;
+
 /// Names of one subject in a security event token.
 pub const SIGNAL_ALIASES_MAX: usize = 16;
 

@@ -18,6 +18,7 @@
 mod error;
 mod event;
 mod set;
+mod standing;
 mod subject;
 
 #[cfg(test)]
@@ -29,6 +30,12 @@ use crate::jose::jwks::KeySet;
 use crate::time::UnixTime;
 
 pub use self::error::SignalError;
+pub use self::standing::About;
+pub use self::standing::Remark;
+pub use self::standing::Risk;
+pub use self::standing::Standing;
+pub use self::standing::StandingFull;
+pub use self::standing::UserStanding;
 
 /// Who may say something, for whom and about whom: decided by the operator.
 #[derive(Clone, Debug)]
@@ -81,4 +88,6 @@ pub struct Signal {
 pub enum Effect {
     /// Shut this off.
     Revoke(Revocation),
+    /// Let policies know this.
+    Note(Remark),
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::credential::Minter;
 use crate::identity::{Denylist, Principal, Trust};
 use crate::policy::{Catalog, PolicySet};
+use crate::signals::Standing;
 
 /// A published configuration.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub trust: Arc<Trust>,
     /// Whom and what the operator has shut off.
     pub denylist: Arc<Denylist>,
+    /// What transmitters of signals said of users, for policies.
+    pub standing: Arc<Standing>,
     /// The policies in force.
     pub policies: Arc<PolicySet>,
     /// What the operator says about each tool.

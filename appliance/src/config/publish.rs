@@ -47,6 +47,7 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
         generation: trust.generation,
         trust: Arc::new(trust),
         denylist: Arc::default(),
+        standing: Arc::default(),
         policies: Arc::new(policies),
         catalog: Arc::new(catalog),
         minter: Arc::new(minter),

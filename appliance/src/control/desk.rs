@@ -12,6 +12,7 @@ use crate::config::{Config, Signals, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
 use crate::signals::Receivers;
+use crate::signals::standing::Remarks;
 
 use super::reload::{Fresh, Read, Unread};
 use super::status;
@@ -22,6 +23,7 @@ pub(super) struct Desk<'g> {
     pub(super) revocations: Revocations,
     pub(super) keeper: Keeper,
     pub(super) receivers: Receivers,
+    pub(super) remarks: Remarks,
 }
 
 impl Desk<'_> {
@@ -154,7 +156,7 @@ impl Desk<'_> {
         self.gate.shut_off(next.denylist());
         self.revocations = next;
         for entry in entries {
-            self.trace("revoke", &entry.what, &entry.by, entry.reason.as_deref());
+            self.trace("revoke", &entry.what.to_string(), &entry.by, entry.reason.as_deref());
             say::notice(&format!("shut off by {}: {}", entry.by, entry.what));
         }
         Ok(())
@@ -187,7 +189,7 @@ impl Desk<'_> {
             Ok(next) => {
                 self.gate.shut_off(next.denylist());
                 self.revocations = next;
-                self.trace("lift", &wanted.what, &By::Uid(by), None);
+                self.trace("lift", &wanted.what.to_string(), &By::Uid(by), None);
                 say::notice(&format!("let back in by user id {by}: {}", wanted.what));
                 self.done(true)
             }
@@ -204,12 +206,12 @@ impl Desk<'_> {
         }
     }
 
-    fn trace(&self, action: &str, what: &What, by: &By, reason: Option<&str>) {
+    pub(super) fn trace(&self, action: &str, what: &str, by: &By, reason: Option<&str>) {
         let change = Change::new(&Changed {
             time: clock::now(),
             generation: self.gate.generation(),
             action,
-            what: &what.to_string(),
+            what,
             by: match by {
                 By::Uid(uid) => Author::Uid(*uid),
                 By::Transmitter { transmitter } => Author::Transmitter(transmitter),

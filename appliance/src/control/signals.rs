@@ -1,8 +1,10 @@
 //! Carries out what transmitters of signals say, as orders of the admin API are: in force, then kept, then acknowledged.
 
+use std::io;
+
 use portreeve_core::jose::jws::JwsError;
 use portreeve_core::mediation::SignalOutcome;
-use portreeve_core::signals::{Effect, Signal, SignalError};
+use portreeve_core::signals::{About, Effect, Remark, Signal, SignalError};
 use portreeve_core::time::UnixTime;
 
 use super::desk::Desk;
@@ -90,36 +92,69 @@ impl Desk<'_> {
 
     /// All of `new` at once: a burst of signals costs one publication and one write.
     fn carry_out_signals(&mut self, transmitter: &str, new: &[New], now: UnixTime) -> Result<(), String> {
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut any = false;
+        let by = By::Transmitter {
+            transmitter: transmitter.to_owned(),
+        };
+        let (mut entries, mut remarks, mut any) = (Vec::new(), Vec::new(), false);
         for (_, signal, _) in new {
-            for Effect::Revoke(revocation) in &signal.effects {
-                any = true;
-                let what = What::from(revocation);
-                if self.revocations.contains(&what) {
-                    continue;
+            let reason = format!("{} (SET {})", signal.event, signal.id);
+            for effect in &signal.effects {
+                match effect {
+                    Effect::Note(remark) => remarks.push((remark, reason.clone())),
+                    Effect::Revoke(revocation) => {
+                        any = true;
+                        entries.push(Entry {
+                            what: What::from(revocation),
+                            since: now.secs(),
+                            by: by.clone(),
+                            reason: Some(reason.clone()),
+                        });
+                    }
                 }
-                entries.push(Entry {
-                    what,
-                    since: now.secs(),
-                    by: By::Transmitter {
-                        transmitter: transmitter.to_owned(),
-                    },
-                    reason: Some(format!("{} (SET {})", signal.event, signal.id)),
-                });
             }
         }
+        entries.retain(|entry| !self.revocations.contains(&entry.what));
         if !entries.is_empty() {
             self.shut_off(&entries).map_err(|error| error.to_string())?;
         }
         if any {
             // Also where nothing is new: the last time it may not have been written down.
-            self.revocations
-                .keep()
-                .map_err(|error| format!("what it says is in force, but could not be written down: {error}"))?;
+            self.revocations.keep().map_err(|error| unwritten(&error))?;
         }
-        Ok(())
+        self.note(&remarks, &by)
     }
+
+    fn note(&mut self, remarks: &[(&Remark, String)], by: &By) -> Result<(), String> {
+        if remarks.is_empty() {
+            return Ok(());
+        }
+        let noted: Vec<&Remark> = remarks.iter().map(|(remark, _)| *remark).collect();
+        self.remarks = self.remarks.with(&noted).map_err(|error| error.to_string())?;
+        self.gate.know(self.remarks.standing());
+        for (remark, reason) in remarks {
+            self.trace("note", &said(remark), by, Some(reason));
+        }
+        self.remarks.keep().map_err(|error| unwritten(&error))
+    }
+}
+
+fn unwritten(error: &io::Error) -> String {
+    format!("what it says is in force, but could not be written down: {error}")
+}
+
+fn said(remark: &Remark) -> String {
+    let about = match &remark.about {
+        About::Risk(risk) => format!("risk is {}", risk.name()),
+        About::Device { device, compliant } => {
+            let complies = if *compliant { "complies" } else { "does not comply" };
+            format!("device {} {complies}", device.escape_debug())
+        }
+    };
+    format!(
+        "user {} of {}: {about}",
+        remark.user.escape_debug(),
+        remark.issuer.escape_debug()
+    )
 }
 
 fn refused(reason: RefusedSignal) -> SignalOutcome {

@@ -415,3 +415,61 @@ fn a_flood_of_signals_is_bounded_and_holds_no_order_up() {
     assert_eq!(health["accepted"], 500, "{health}");
     assert_eq!(said(&gate, &["revocations"]).matches("by transmitter tx").count(), 500);
 }
+
+#[test]
+fn policies_know_what_was_said_of_a_user_over_reloads_and_restarts() {
+    let (upstream, transmitter) = (server(), Transmitter::new());
+    let folder = folder(&upstream, &transmitter, &transmitter.table());
+    let policies = format!(
+        "{PERMIT_CLERKS}\n@id(\"risk\") forbid(principal, action, resource) when {{ context has user_risk && \
+         context.user_risk == \"high\" }};\n@id(\"device\") forbid(principal, action, resource) when {{ \
+         context has device_compliant && !context.device_compliant }};"
+    );
+    fs::write(folder.path().join("policies/test.cedar"), policies).unwrap();
+    let mut gate = Gate::launch(folder, &[&upstream]);
+    let denied_tool = |gate: &Gate, user: &str, tool: &str| {
+        let Login(agent, user) = Login::of(user);
+        let headers = modern_headers(&agent, &user, "tools/call", tool);
+        gate.post(&headers, &modern_call(1, tool, &json!({}))).json()["error"].is_object()
+    };
+    let denied = |gate: &Gate, user: &str| denied_tool(gate, user, "read");
+    let user = json!({"format": "iss_sub", "iss": ISSUER, "sub": "ada"});
+    let say = |jti: &str, event: &str, payload: Value| {
+        let set = transmitter.sign(&transmitter.claims(jti, event, &payload, &user));
+        transmitter.put([(jti.to_owned(), set)]);
+        transmitter.acknowledged(jti);
+    };
+    assert!(!denied(&gate, "ada"));
+    say(
+        "set-1",
+        "risk-level-change",
+        json!({"principal": "USER", "current_level": "HIGH"}),
+    );
+    assert!(denied(&gate, "ada") && !denied(&gate, "bob"));
+    gate.restart();
+    assert!(denied(&gate, "ada") && !denied(&gate, "bob"), "after a restart");
+    // A tool that only the new policies forbid says when they are in force.
+    let file = gate.folder.path().join("policies/test.cedar");
+    let policies = fs::read_to_string(&file).unwrap();
+    let drop = "@id(\"drop\") forbid(principal, action == Action::\"town/drop\", resource);";
+    fs::write(&file, format!("{policies}\n{drop}")).unwrap();
+    let since = Instant::now();
+    while !denied_tool(&gate, "bob", "drop") {
+        assert!(since.elapsed() < PATIENCE, "the policies were not taken up");
+    }
+    assert!(denied(&gate, "ada") && !denied(&gate, "bob"), "after a reload");
+    let broken = json!({"previous_status": "compliant", "current_status": "not-compliant"});
+    say("set-2", "device-compliance-change", broken);
+    assert!(denied(&gate, "ada"));
+    assert!(gate.stop().success());
+    let records = gate.audit();
+    let noted = records.iter().any(|record| {
+        record["what"] == format!("user ada of {ISSUER}: risk is high") && record["by_transmitter"] == "tx"
+    });
+    assert!(noted, "{records:?}");
+    let by_both = json!(["device", "risk"]);
+    assert!(
+        records.iter().any(|record| record["policies"] == by_both),
+        "{records:?}"
+    );
+}

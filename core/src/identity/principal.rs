@@ -129,7 +129,7 @@ impl Principal {
 }
 
 impl User {
-    pub(super) const fn new(id: String, issuer: String, groups: Vec<String>) -> Self {
+    pub(crate) const fn new(id: String, issuer: String, groups: Vec<String>) -> Self {
         Self { id, issuer, groups }
     }
 

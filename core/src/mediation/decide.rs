@@ -73,6 +73,7 @@ impl<'c> Judge<'c> {
             now: context.now,
             peer_ip: call.peer,
             tls: call.tls,
+            standing: context.snapshot.standing.of(principal.user()),
         };
         Some(Self {
             snapshot: context.snapshot,

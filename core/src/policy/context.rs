@@ -160,7 +160,12 @@ pub(super) fn context(
         ("issuer", string(agent_issuer)),
         ("subject", string(agent_subject)),
     ])?;
-    let Facts { now, peer_ip, tls } = request.facts;
+    let Facts {
+        now,
+        peer_ip,
+        tls,
+        standing,
+    } = request.facts;
     let mut auth = vec![
         ("amr", set(&mut request.who.amr.iter().map(String::as_str))),
         ("scopes", set(&mut request.who.scopes.iter().map(String::as_str))),
@@ -194,6 +199,10 @@ pub(super) fn context(
         ("time", time),
         (ARGS, args),
     ];
+    let risk = standing.risk.map(|risk| ("user_risk", string(risk.name())));
+    let device = standing.device_compliant.map(RestrictedExpression::new_bool);
+    let device = device.map(|compliant| ("device_compliant", compliant));
+    let pairs = pairs.into_iter().chain(risk).chain(device);
     Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(|_| Unevaluable)
 }
 

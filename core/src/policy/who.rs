@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::identity::Principal;
+use crate::signals::UserStanding;
 use crate::time::UnixTime;
 
 /// The verified caller as policies see it. Entity ids are these exact strings, without normalisation.
@@ -65,4 +66,6 @@ pub struct Facts {
     pub peer_ip: IpAddr,
     /// Whether the connection to the gate is TLS.
     pub tls: bool,
+    /// What transmitters of signals said of the user: `context.user_risk`, `context.device_compliant`.
+    pub standing: UserStanding,
 }

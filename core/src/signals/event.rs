@@ -4,7 +4,10 @@
 
 use core::time::Duration;
 
+use super::About;
 use super::Effect;
+use super::Remark;
+use super::Risk;
 use super::SignalError;
 use super::set::text;
 use super::subject::At;
@@ -53,6 +56,27 @@ pub(super) fn effects(
             };
             Ok(("token-claims-change", effects))
         }
+        "device-compliance-change" => {
+            let compliant = |status| match status {
+                "compliant" => Ok(true),
+                "not-compliant" => Ok(false),
+                _ => Err(SignalError::Payload),
+            };
+            compliant(required("previous_status")?)?;
+            let about = About::Device {
+                device: subject.device.clone().unwrap_or_default(),
+                compliant: compliant(required("current_status")?)?,
+            };
+            Ok(("device-compliance-change", remarks(subject, &about, issued)?))
+        }
+        "risk-level-change" => {
+            let risk = Risk::from_caep(required("current_level")?).ok_or(SignalError::Payload)?;
+            // The risk of a device or a session would have to be forgotten with it; that of a group has no user.
+            if required("principal")? != "USER" {
+                return Err(SignalError::Subject);
+            }
+            Ok(("risk-level-change", remarks(subject, &About::Risk(risk), issued)?))
+        }
         "assurance-level-change" => Ok(("assurance-level-change", Vec::new())),
         "session-established" => Ok(("session-established", Vec::new())),
         "session-presented" => Ok(("session-presented", Vec::new())),
@@ -82,6 +106,22 @@ fn one_token(At { issuer, id }: &At) -> Effect {
         issuer: issuer.clone(),
         id: id.clone(),
     })
+}
+
+/// The same remark about every name of the user.
+fn remarks(subject: &Subject, about: &About, issued: UnixTime) -> Result<Vec<Effect>, SignalError> {
+    if subject.users.is_empty() {
+        return Err(SignalError::Subject);
+    }
+    let effects = subject.users.iter().map(|At { issuer, id }| {
+        Effect::Note(Remark {
+            issuer: issuer.clone(),
+            user: id.clone(),
+            issued,
+            about: about.clone(),
+        })
+    });
+    Ok(effects.collect())
 }
 
 /// Every token of the user that was issued until the SET was. Tokens say whole seconds: those of that very second die, too.

@@ -13,6 +13,7 @@ use super::SubjectIssuer;
 use super::set::text;
 use crate::json::Object;
 use crate::json::Value;
+use crate::limits::CLAIM_TEXT_BYTES_MAX;
 use crate::limits::SIGNAL_ALIASES_MAX;
 
 /// Something at an issuer: its exact `iss`, and the id there.
@@ -29,6 +30,8 @@ pub(super) struct Subject {
     pub(super) users: Vec<At>,
     /// The login session, by `sid`; once per issuer if the subject does not say which one.
     pub(super) sessions: Vec<At>,
+    /// The user's device, in one text.
+    pub(super) device: Option<String>,
     /// A single token, by `jti`.
     pub(super) token: Option<At>,
 }
@@ -68,6 +71,9 @@ fn complex(sub_id: Object<'_>, known: &[SubjectIssuer], subject: &mut Subject) -
             users => users?,
         };
     }
+    if let Some(device) = member("device")? {
+        subject.device = Some(device_name(device)?);
+    }
     if let Some(session) = session {
         subject.sessions = match format(session)? {
             "iss_sub" => vec![at(session, "sub", known)?],
@@ -76,6 +82,19 @@ fn complex(sub_id: Object<'_>, known: &[SubjectIssuer], subject: &mut Subject) -
         };
     }
     Ok(())
+}
+
+/// One text for one device. No user or session is found by it, so that its issuer may be anybody.
+fn device_name(device: Object<'_>) -> Result<String, SignalError> {
+    match format(device)? {
+        "opaque" => owned(device, "id"),
+        "iss_sub" => Ok(format!("{} {}", owned(device, "iss")?, owned(device, "sub")?)),
+        // Another form names a device all the same: as it is written.
+        _ => Ok(String::from_utf8_lossy(device.value().raw())
+            .chars()
+            .take(CLAIM_TEXT_BYTES_MAX)
+            .collect()),
+    }
 }
 
 /// The same id at each of `issuers`: which one it is from cannot be told.

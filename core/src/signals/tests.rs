@@ -312,6 +312,69 @@ fn changed_credentials_and_claims_make_older_tokens_die() {
 }
 
 #[test]
+fn devices_and_risks_are_told_to_policies() {
+    let note = |about| {
+        Effect::Note(Remark {
+            issuer: IDP.to_owned(),
+            user: "ada".to_owned(),
+            issued: UnixTime::from_secs(NOW),
+            about,
+        })
+    };
+    let device = |device: &str, compliant| {
+        note(About::Device {
+            device: device.to_owned(),
+            compliant,
+        })
+    };
+    let change = |to: &str| json!({"previous_status": "compliant", "current_status": to});
+    let on = |device: Value| json!({"format": "complex", "user": user(), "device": device});
+    let phone = on(json!({"format": "opaque", "id": "phone"}));
+    for (payload, sub_id, expected) in [
+        (change("not-compliant"), user(), device("", false)),
+        (change("not-compliant"), phone.clone(), device("phone", false)),
+        (change("compliant"), phone, device("phone", true)),
+        (
+            change("compliant"),
+            on(json!({"format": "iss_sub", "iss": "https://mdm.example", "sub": "7"})),
+            device("https://mdm.example 7", true),
+        ),
+    ] {
+        assert_eq!(
+            effects("device-compliance-change", &payload, &sub_id),
+            Ok(vec![expected])
+        );
+    }
+    let opaque = json!({"format": "opaque", "id": "phone"});
+    let only_device = json!({"format": "complex", "device": opaque});
+    for (payload, sub_id, expected) in [
+        (change("broken"), user(), SignalError::Payload),
+        (json!({"current_status": "compliant"}), user(), SignalError::Payload),
+        (change("compliant"), only_device, SignalError::Subject),
+        (change("compliant"), opaque, SignalError::Subject),
+    ] {
+        assert_eq!(effects("device-compliance-change", &payload, &sub_id), Err(expected));
+    }
+    let risk = |principal: &str, level: &str| json!({"principal": principal, "current_level": level});
+    for (level, expected) in [("LOW", Risk::Low), ("MEDIUM", Risk::Medium), ("HIGH", Risk::High)] {
+        let effects = effects("risk-level-change", &risk("USER", level), &user());
+        assert_eq!(effects, Ok(vec![note(About::Risk(expected))]));
+    }
+    assert_eq!(
+        effects("risk-level-change", &risk("USER", "NONE"), &user()),
+        Err(SignalError::Payload)
+    );
+    assert_eq!(
+        effects("risk-level-change", &risk("DEVICE", "LOW"), &user()),
+        Err(SignalError::Subject)
+    );
+    assert_eq!(
+        effects("risk-level-change", &json!({}), &user()),
+        Err(SignalError::Payload)
+    );
+}
+
+#[test]
 fn events_that_inform_do_nothing_and_unknown_ones_are_refused() {
     for event in ["assurance-level-change", "session-established", "session-presented"] {
         assert_eq!(effects(event, &json!({}), &user()), Ok(vec![]));
@@ -374,7 +437,9 @@ proptest! {
     fn nothing_but_known_users_comes_of_any_subject(format in "[a-z_]{1,8}", iss in "[a-z:/.]{0,24}", sub in ".{0,40}") {
         let sub_id = json!({"format": format, "iss": iss, "sub": sub, "id": sub, "email": sub});
         for effect in effects("session-revoked", &json!({}), &sub_id).unwrap_or_default() {
-            let Effect::Revoke(revocation) = effect;
+            let Effect::Revoke(revocation) = effect else {
+                panic!("a remark by a revocation");
+            };
             let known = match &revocation {
                 Revocation::UserBefore { issuer, .. } | Revocation::Session { issuer, .. } => [IDP, MAIL].contains(&&**issuer),
                 _ => false,
