@@ -32,6 +32,8 @@ pub enum NotAdded {
     Text,
     /// Tokens that will be issued would be shut off, too.
     Future,
+    /// No token that old is valid: a slip, where an operator asks for it.
+    Past,
 }
 
 impl fmt::Display for NotAdded {
@@ -41,6 +43,7 @@ impl fmt::Display for NotAdded {
                 f,
                 "it is NOT shut off: the list is full, with {REVOCATIONS_MAX} entries; restore what need not be on it"
             ),
+            Self::Past => f.write_str("it does nothing: no token that was issued before then is valid any more"),
             Self::Future => f.write_str("issued_before is in the future, in seconds since 1970"),
             Self::Text => write!(f, "names, ids and the reason have 1 to {TEXT_BYTES} bytes each"),
         }
@@ -89,10 +92,10 @@ impl Revocations {
         &self.listed
     }
 
-    /// Whether `what` is shut off as such.
+    /// Whether `what` is shut off as such, for at least as long as if `by` did it.
     #[must_use]
-    pub fn contains(&self, what: &What) -> bool {
-        contains(&self.listed, what)
+    pub fn contains(&self, what: &What, by: &By) -> bool {
+        contains(&self.listed, what, by)
     }
 
     /// Whether `what` is on the list, with whatever moment.
@@ -110,7 +113,7 @@ impl Revocations {
         forget(&mut listed, now);
         for entry in entries {
             refuse(entry, now)?;
-            if contains(&listed, &entry.what) {
+            if contains(&listed, &entry.what, &entry.by) {
                 continue;
             }
             listed.revocations.retain(|before| !before.what.is_same(&entry.what));
@@ -151,9 +154,15 @@ impl Revocations {
     }
 }
 
-fn contains(listed: &Listed, what: &What) -> bool {
+fn contains(listed: &Listed, what: &What, by: &By) -> bool {
     let mut entries = listed.revocations.iter();
-    entries.any(|entry| entry.what.is_same(what) && entry.what.issued_before() >= what.issued_before())
+    // A session that a transmitter ended is forgotten; one that an operator shuts off is not.
+    let ends_earlier =
+        |entry: &Entry| matches!(what, What::Session { .. }) && entry.by.is_transmitter() && !by.is_transmitter();
+    entries.any(|entry| {
+        let enough = entry.what.issued_before() >= what.issued_before() && !ends_earlier(entry);
+        entry.what.is_same(what) && enough
+    })
 }
 
 fn refuse(entry: &Entry, now: UnixTime) -> Result<(), NotAdded> {
@@ -165,14 +174,20 @@ fn refuse(entry: &Entry, now: UnixTime) -> Result<(), NotAdded> {
     if entry.what.issued_before().is_some_and(|moment| moment > latest) {
         return Err(NotAdded::Future);
     }
+    // A transmitter may be late: what it says was so once.
+    if !entry.by.is_transmitter() && is_gone(entry, now) {
+        return Err(NotAdded::Past);
+    }
     Ok(())
 }
 
 /// Drops what concerns no token that can still be valid at `now`.
 fn forget(listed: &mut Listed, now: UnixTime) {
-    listed
-        .revocations
-        .retain(|entry| last_token(entry).is_none_or(|last| now < last.saturating_add(TOKEN_GONE_AFTER)));
+    listed.revocations.retain(|entry| !is_gone(entry, now));
+}
+
+fn is_gone(entry: &Entry, now: UnixTime) -> bool {
+    last_token(entry).is_some_and(|last| now >= last.saturating_add(TOKEN_GONE_AFTER))
 }
 
 /// When the last token that `entry` concerns was issued; `None` if more of them may come.
@@ -247,7 +262,7 @@ mod tests {
             (user(None), By::Uid(1), false),
         ] {
             let list = empty().with(&[entry(what.clone(), NOW, by)], at(NOW)).unwrap();
-            let other = |now| list.with(&[], at(now)).unwrap().contains(&what);
+            let other = |now| list.with(&[], at(now)).unwrap().contains(&what, &idp());
             assert!(other(NOW + gone - 1), "{what} was forgotten early");
             assert_eq!(!other(NOW + gone), forgotten, "{what}");
         }
@@ -257,17 +272,42 @@ mod tests {
     fn of_one_subject_the_latest_moment_is_kept_once_and_beside_a_whole_revocation() {
         let add = |list: &Revocations, what| list.with(&[entry(what, NOW, By::Uid(1))], at(NOW)).unwrap();
         let list = add(&add(&empty(), user(Some(NOW - 9))), user(None));
-        assert!(list.contains(&user(Some(NOW - 10))) && !list.contains(&user(Some(NOW))));
+        assert!(list.contains(&user(Some(NOW - 10)), &idp()) && !list.contains(&user(Some(NOW)), &idp()));
         let list = add(&list, user(Some(NOW)));
-        assert!(list.contains(&user(Some(NOW))) && list.contains(&user(None)));
+        assert!(list.contains(&user(Some(NOW)), &idp()) && list.contains(&user(None), &idp()));
         assert_eq!(list.list().revocations.len(), 2);
         let both = [user(Some(NOW + 5)), user(Some(NOW + 1))].map(|what| entry(what, NOW, idp()));
         assert!(
-            list.with(&both, at(NOW)).unwrap().contains(&user(Some(NOW + 5))),
+            list.with(&both, at(NOW))
+                .unwrap()
+                .contains(&user(Some(NOW + 5)), &idp()),
             "the order does not matter"
         );
         let list = list.without(&user(Some(0))).unwrap();
-        assert!(list.contains(&user(None)) && !list.contains(&user(Some(1))));
+        assert!(list.contains(&user(None), &idp()) && !list.contains(&user(Some(1)), &idp()));
+    }
+
+    #[test]
+    fn what_an_operator_shuts_off_as_well_is_not_forgotten_with_what_a_transmitter_did() {
+        let theirs = empty().with(&[entry(session(), NOW, idp())], at(NOW)).unwrap();
+        assert!(theirs.contains(&session(), &idp()) && !theirs.contains(&session(), &By::Uid(1)));
+        let ours = theirs.with(&[entry(session(), NOW, By::Uid(1))], at(NOW)).unwrap();
+        let ours = ours.with(&[entry(session(), NOW + 1, idp())], at(NOW)).unwrap();
+        assert_eq!(ours.list().revocations, [entry(session(), NOW, By::Uid(1))]);
+        let later = empty().with(&[entry(user(Some(NOW)), NOW, idp())], at(NOW)).unwrap();
+        let later = later
+            .with(&[entry(user(Some(NOW - 9)), NOW, By::Uid(1))], at(NOW))
+            .unwrap();
+        assert!(
+            later.contains(&user(Some(NOW)), &idp()),
+            "an operator makes it no earlier"
+        );
+    }
+
+    #[test]
+    fn a_moment_that_no_valid_token_is_older_than_is_a_slip_of_an_operator() {
+        let old = |by| empty().with(&[entry(user(Some(15)), NOW, by)], at(NOW)).map(|_| ());
+        assert_eq!((old(By::Uid(1)), old(idp())), (Err(NotAdded::Past), Ok(())));
     }
 
     #[test]

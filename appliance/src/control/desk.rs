@@ -128,22 +128,26 @@ impl Desk<'_> {
     /// In force first, then kept: a full disk must not let anybody stay in.
     fn revoke(&mut self, wanted: Revoke, by: u32) -> Answer {
         let Revoke { what, reason } = wanted;
-        if self.revocations.contains(&what) {
+        let by = By::Uid(by);
+        if self.revocations.contains(&what, &by) {
             // Asking again is how somebody mends a list that could not be written down.
             return self.keep(false);
         }
         let entry = Entry {
             what,
             since: clock::now().secs(),
-            by: By::Uid(by),
+            by,
             reason,
         };
-        match self.shut_off(&[entry]) {
-            Ok(()) => self.keep(true),
+        match self.shut_off(std::slice::from_ref(&entry)) {
+            Ok(()) => {
+                say::notice(&format!("shut off by {}: {}", entry.by, entry.what));
+                self.keep(true)
+            }
             Err(error) => {
                 let status = match error {
                     NotAdded::Full => StatusCode::INSUFFICIENT_STORAGE,
-                    NotAdded::Text | NotAdded::Future => StatusCode::BAD_REQUEST,
+                    NotAdded::Text | NotAdded::Future | NotAdded::Past => StatusCode::BAD_REQUEST,
                 };
                 Answer::failed(status, &error.to_string())
             }
@@ -157,7 +161,6 @@ impl Desk<'_> {
         self.revocations = next;
         for entry in entries {
             self.trace("revoke", &entry.what.to_string(), &entry.by, entry.reason.as_deref());
-            say::notice(&format!("shut off by {}: {}", entry.by, entry.what));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::desk::Desk;
 use crate::admin::contract::{By, Entry, What};
 use crate::clock;
 use crate::config::Signals;
+use crate::say;
 use crate::shard::{Pushed, Want};
 use crate::signals::{Judged, News, RefusedSignal, Report, Verdict};
 
@@ -113,9 +114,11 @@ impl Desk<'_> {
                 }
             }
         }
-        entries.retain(|entry| !self.revocations.contains(&entry.what));
+        entries.retain(|entry| !self.revocations.contains(&entry.what, &by));
         if !entries.is_empty() {
             self.shut_off(&entries).map_err(|error| error.to_string())?;
+            // One line for all: a transmitter must not fill the operator's terminal. The audit names each.
+            say::notice(&format!("signals {transmitter}: {} more shut off", entries.len()));
         }
         if any {
             // Also where nothing is new: the last time it may not have been written down.
