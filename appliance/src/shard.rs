@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use portreeve_core::credential::Minted;
 use portreeve_core::framing::http1::HeadLimits;
 use portreeve_core::mediation::{Bench, Context, Conversation, Destination, SideEffect, SignalOutcome, UpstreamFault};
 use portreeve_core::snapshot::Snapshot;
@@ -33,7 +34,7 @@ pub use run::{Handle, Order, Plan, start};
 pub use signal::Signal;
 pub use wants::{Heard, Pushed, Ticket, Want, Wants, channel_of_wants};
 
-/// How long the control plane may take to say what becomes of a SET.
+/// How long the control plane may take to answer.
 const JUDGEMENT: Duration = Duration::from_secs(10);
 /// How long a client may take to accept what is written to it.
 const WRITE: Duration = Duration::from_secs(30);
@@ -160,7 +161,15 @@ impl Shard {
         judged.unwrap_or(SignalOutcome::Later)
     }
 
-    /// Passes on what the control plane says of a SET.
+    /// Has the control plane shut a minted token off.
+    pub async fn revocation(&self, token: &Minted) -> SignalOutcome {
+        let number = self.bench.borrow().shard;
+        let asking = self.wants.revocation(number, token);
+        let done = self.timers.deadline(JUDGEMENT, asking).await;
+        done.unwrap_or(SignalOutcome::Later)
+    }
+
+    /// Passes on what the control plane answers.
     pub fn judged(&self, ticket: Ticket, outcome: SignalOutcome) {
         self.wants.judged(ticket, outcome);
     }

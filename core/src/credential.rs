@@ -13,6 +13,7 @@ mod claims;
 pub mod documents;
 mod key;
 mod minter;
+mod own;
 
 pub use cache::MintCache;
 pub use key::KeyError;
@@ -23,3 +24,5 @@ pub use minter::CredentialError;
 pub use minter::MintKeys;
 pub use minter::Minter;
 pub use minter::Occasion;
+pub use own::Minted;
+pub use own::recognise;

@@ -213,6 +213,10 @@ pub const POLICY_ARGUMENT_VALUES_MAX: usize = 10_000;
 
 /// The longest life of a minted token.
 pub const MINT_LIFETIME_MAX: Duration = Duration::from_secs(120);
+/// Minted tokens that their holders have revoked and that may not have ended yet: what one server can keep the gate busy with.
+pub const MINTED_REVOCATIONS_MAX: usize = 1_000;
+/// Length of the form that revokes one, in bytes: a token, percent-encoded, and a hint.
+pub const REVOCATION_FORM_BYTES_MAX: usize = 32 * 1024;
 /// Minted tokens one core keeps for use again.
 pub const MINT_CACHE_ENTRIES: usize = 4_096;
 

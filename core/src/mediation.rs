@@ -10,6 +10,7 @@
 //!        ├─ FindTask ────┼─ resume ─ …    the owner shard answers
 //!        ├─ TakeAnswer ──┘
 //!        ├─ Judge ── resume ── Reply      a pushed signal: the control plane answers
+//!        ├─ Revoke ── resume ── Reply     a minted token, ended by who holds it: likewise
 //!        └─ Forward ── intent durable ── Conversation: head, message…, conclude
 //! ```
 //!
@@ -32,6 +33,7 @@ mod forward;
 mod listen;
 mod message;
 mod reply;
+mod revoke;
 mod signal;
 mod wire;
 
@@ -39,6 +41,7 @@ pub use admit::{NeedsAnswer, NeedsSession, NeedsTask, admit};
 pub use call::{Call, Refused, unframed};
 pub use forward::{Body, Destination, Forward};
 pub use reply::{Conversation, Ending, HeadPlan, SideEffect, UpstreamHead, Verdict};
+pub use revoke::NeedsRevocation;
 pub use signal::{NeedsJudgement, SignalOutcome};
 pub use wire::{Refusal, Reply, UpstreamFault};
 
@@ -123,6 +126,8 @@ pub enum Next {
     TakeAnswer(NeedsAnswer),
     /// Ask the control plane what becomes of a signal.
     Judge(NeedsJudgement),
+    /// Have the control plane shut a minted token off.
+    Revoke(NeedsRevocation),
     /// Make the intent durable, then send.
     Forward(Box<Forward>),
 }

@@ -222,7 +222,7 @@ pub struct Entry {
     pub reason: Option<String>,
 }
 
-/// Who shut something off: a user id, or `{"transmitter": NAME}`.
+/// Who shut something off: a user id, `{"transmitter": NAME}` or `{"server": NAME}`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum By {
@@ -232,6 +232,11 @@ pub enum By {
     Transmitter {
         /// Its name in the configuration.
         transmitter: String,
+    },
+    /// Whoever holds a token that was made for a server.
+    Server {
+        /// Its name in the configuration.
+        server: String,
     },
 }
 
@@ -412,6 +417,7 @@ impl fmt::Display for By {
         match self {
             Self::Uid(uid) => write!(f, "user id {uid}"),
             Self::Transmitter { transmitter } => write!(f, "transmitter {}", transmitter.escape_debug()),
+            Self::Server { server } => write!(f, "server {}", server.escape_debug()),
         }
     }
 }

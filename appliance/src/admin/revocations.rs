@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portreeve_core::identity::{Denylist, DenylistFull, Revocation};
-use portreeve_core::limits::{REVOCATIONS_MAX, SIGNAL_REVOCATIONS_MAX, TOKEN_GONE_AFTER, TOKEN_LEEWAY_MAX};
+use portreeve_core::limits::{
+    MINT_LIFETIME_MAX, MINTED_REVOCATIONS_MAX, REVOCATIONS_MAX, SIGNAL_REVOCATIONS_MAX, TOKEN_GONE_AFTER,
+    TOKEN_LEEWAY_MAX,
+};
 use portreeve_core::time::UnixTime;
 
 use super::contract::{By, Entry, Listed, What};
@@ -119,10 +122,7 @@ impl Revocations {
             listed.revocations.retain(|before| !before.what.is_same(&entry.what));
             listed.revocations.push(entry.clone());
         }
-        let of_transmitters = listed.revocations.iter().filter(|entry| entry.by.is_transmitter());
-        if of_transmitters.count() > SIGNAL_REVOCATIONS_MAX && entries.iter().any(|entry| entry.by.is_transmitter()) {
-            return Err(NotAdded::Full);
-        }
+        refuse_beyond_shares(&listed, entries)?;
         Self::of(self.path.clone(), listed).map_err(|DenylistFull| NotAdded::Full)
     }
 
@@ -181,13 +181,34 @@ fn refuse(entry: &Entry, now: UnixTime) -> Result<(), NotAdded> {
     Ok(())
 }
 
+/// Whoever is not an operator has a share of the list, and leaves the rest to operators.
+fn refuse_beyond_shares(listed: &Listed, entries: &[Entry]) -> Result<(), NotAdded> {
+    let of_transmitter: fn(&Entry) -> bool = |entry| matches!(entry.by, By::Transmitter { .. });
+    let of_server: fn(&Entry) -> bool = |entry| matches!(entry.by, By::Server { .. });
+    for (theirs, share) in [
+        (of_transmitter, SIGNAL_REVOCATIONS_MAX),
+        (of_server, MINTED_REVOCATIONS_MAX),
+    ] {
+        let count = listed.revocations.iter().filter(|entry| theirs(entry)).count();
+        if count > share && entries.iter().any(theirs) {
+            return Err(NotAdded::Full);
+        }
+    }
+    Ok(())
+}
+
 /// Drops what concerns no token that can still be valid at `now`.
 fn forget(listed: &mut Listed, now: UnixTime) {
     listed.revocations.retain(|entry| !is_gone(entry, now));
 }
 
 fn is_gone(entry: &Entry, now: UnixTime) -> bool {
-    last_token(entry).is_some_and(|last| now >= last.saturating_add(TOKEN_GONE_AFTER))
+    let longest = match &entry.by {
+        // A token that the gate minted.
+        By::Server { .. } => MINT_LIFETIME_MAX,
+        By::Uid(_) | By::Transmitter { .. } => TOKEN_GONE_AFTER,
+    };
+    last_token(entry).is_some_and(|last| now >= last.saturating_add(longest))
 }
 
 /// When the last token that `entry` concerns was issued; `None` if more of them may come.
@@ -308,6 +329,29 @@ mod tests {
     fn a_moment_that_no_valid_token_is_older_than_is_a_slip_of_an_operator() {
         let old = |by| empty().with(&[entry(user(Some(15)), NOW, by)], at(NOW)).map(|_| ());
         assert_eq!((old(By::Uid(1)), old(idp())), (Err(NotAdded::Past), Ok(())));
+    }
+
+    #[test]
+    fn a_minted_token_is_forgotten_soon_and_servers_leave_room_for_others() {
+        let by = || By::Server {
+            server: "town".to_owned(),
+        };
+        let numbered = |number: usize| {
+            let what = What::Token {
+                issuer: "https://gate.test".to_owned(),
+                id: number.to_string(),
+            };
+            entry(what, NOW, by())
+        };
+        let many: Vec<Entry> = (0..MINTED_REVOCATIONS_MAX).map(numbered).collect();
+        let full = empty().with(&many, at(NOW)).unwrap();
+        let one_more = [numbered(MINTED_REVOCATIONS_MAX)];
+        assert_eq!(full.with(&one_more, at(NOW)).map(|_| ()), Err(NotAdded::Full));
+        assert!(full.with(&[entry(session(), NOW, By::Uid(1))], at(NOW)).is_ok());
+        let then = NOW + MINT_LIFETIME_MAX.as_secs();
+        let later = full.with(&one_more.map(|entry| Entry { since: then, ..entry }), at(then));
+        let later = later.unwrap();
+        assert_eq!(later.list().revocations.len(), 1);
     }
 
     #[test]

@@ -218,6 +218,7 @@ impl Desk<'_> {
             by: match by {
                 By::Uid(uid) => Author::Uid(*uid),
                 By::Transmitter { transmitter } => Author::Transmitter(transmitter),
+                By::Server { server } => Author::Server(server),
             },
             reason,
         });

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use portreeve_core::credential::Minted;
 use portreeve_core::jose::jws::JwsError;
 use portreeve_core::mediation::SignalOutcome;
 use portreeve_core::signals::{About, Effect, Remark, Signal, SignalError};
@@ -46,6 +47,34 @@ impl Desk<'_> {
                 let outcome = self.judge_pushed(&pushed);
                 self.gate.judged(pushed.ticket, &outcome);
             }
+            Want::Revocation(token, ticket) => {
+                let outcome = self.revoke_minted(token);
+                self.gate.judged(ticket, &outcome);
+            }
+        }
+    }
+
+    /// Shuts off a token that the gate minted: every core forgets it with the new generation, and makes another one.
+    fn revoke_minted(&mut self, token: Minted) -> SignalOutcome {
+        let by = By::Server { server: token.server };
+        let what = What::Token {
+            issuer: self.gate.snapshot().front.public_url.clone(),
+            id: token.id,
+        };
+        if self.revocations.contains(&what, &by) {
+            return SignalOutcome::InForce;
+        }
+        let entry = Entry {
+            what,
+            since: clock::now().secs(),
+            by,
+            reason: None,
+        };
+        let done = self.shut_off(&[entry]).is_ok() && self.revocations.keep().is_ok();
+        if done {
+            SignalOutcome::InForce
+        } else {
+            SignalOutcome::Later
         }
     }
 

@@ -157,6 +157,10 @@ impl Connection {
                     let outcome = shard.judgement(needs.transmitter(), request.body).await;
                     shard.under(&snapshot, |context| needs.resume(outcome, context))
                 }
+                Next::Revoke(needs) => {
+                    let outcome = shard.revocation(needs.token()).await;
+                    shard.under(&snapshot, |context| needs.resume(&outcome, context))
+                }
                 Next::TakeAnswer(needs) => {
                     let awaited = shard.owners.take_answer(needs.session(), needs.id().clone()).await;
                     shard.under(&snapshot, |context| needs.resume(awaited, &request, context))

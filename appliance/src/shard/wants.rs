@@ -1,5 +1,5 @@
 //! What a shard wants of the control plane: keys that tokens named and the gate does not have, told rarely enough that no
-//! flood matters; and what becomes of a SET that was pushed.
+//! flood matters; what becomes of a SET that was pushed; and that a minted token is shut off.
 //!
 //! Telling must never wait: what cannot be told now is told when the next such token, or the same SET, comes.
 
@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use portreeve_core::credential::Minted;
 use portreeve_core::mediation::SignalOutcome;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -16,8 +17,8 @@ const WAITING: usize = 64;
 /// How often a shard repeats a name.
 const REPEAT: Duration = Duration::from_secs(1);
 
-/// SETs of one shard that wait to be judged; each was brought with its transmitter's token.
-const SETS: usize = 32;
+/// Questions of one shard that wait to be answered; who asks has shown a token for each.
+const ASKED: usize = 32;
 
 /// Takes what shards want.
 pub type Heard = Receiver<Want>;
@@ -29,6 +30,8 @@ pub enum Want {
     Keys(String),
     /// To know what becomes of a SET.
     Judgement(Pushed),
+    /// To have a minted token shut off, for who holds it.
+    Revocation(Minted, Ticket),
 }
 
 /// A SET that was pushed.
@@ -55,7 +58,7 @@ pub struct Ticket {
 pub struct Wants {
     tell: Sender<Want>,
     told: RefCell<BTreeMap<String, Instant>>,
-    /// Questions about SETs that are not answered yet.
+    /// Questions that are not answered yet.
     asked: RefCell<BTreeMap<u64, oneshot::Sender<SignalOutcome>>>,
     questions: Cell<u64>,
 }
@@ -85,27 +88,37 @@ impl Wants {
 
     /// Asks, for the shard of that number, what becomes of `set`; nobody has time to say where too many ask.
     pub async fn judgement(&self, shard: u8, transmitter: &str, set: &[u8]) -> SignalOutcome {
+        let pushed = |ticket| Pushed {
+            transmitter: transmitter.to_owned(),
+            set: set.to_owned(),
+            ticket,
+        };
+        self.ask(shard, |ticket| Want::Judgement(pushed(ticket))).await
+    }
+
+    /// Has `token` shut off, for the shard of that number; nobody has time for it where too many ask.
+    pub async fn revocation(&self, shard: u8, token: &Minted) -> SignalOutcome {
+        self.ask(shard, |ticket| Want::Revocation(token.clone(), ticket)).await
+    }
+
+    async fn ask(&self, shard: u8, want: impl FnOnce(Ticket) -> Want) -> SignalOutcome {
         let question = self.questions.get();
         let (answer, answered) = oneshot::channel();
         {
             let mut asked = self.asked.borrow_mut();
             // Who gave up waiting needs no answer.
             asked.retain(|_, answer| !answer.is_closed());
-            if asked.len() >= SETS {
+            if asked.len() >= ASKED {
                 return SignalOutcome::Later;
             }
             asked.insert(question, answer);
         }
         self.questions.set(question + 1);
-        let pushed = Pushed {
-            transmitter: transmitter.to_owned(),
-            set: set.to_owned(),
-            ticket: Ticket {
-                shard,
-                number: question,
-            },
+        let ticket = Ticket {
+            shard,
+            number: question,
         };
-        if self.tell.try_send(Want::Judgement(pushed)).is_err() {
+        if self.tell.try_send(want(ticket)).is_err() {
             self.asked.borrow_mut().remove(&question);
             return SignalOutcome::Later;
         }

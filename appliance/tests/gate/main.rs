@@ -6,6 +6,7 @@ mod hazards;
 mod issuers;
 mod kit;
 mod lifecycle;
+mod minted_tokens;
 mod old_tokens;
 mod pushed_signals;
 mod revocation;

@@ -182,6 +182,8 @@ pub enum Author<'a> {
     Uid(u32),
     /// A transmitter of signals, by its configured name.
     Transmitter(&'a str),
+    /// Whoever holds a token that was made for this server.
+    Server(&'a str),
 }
 
 /// How an exchange ended.
@@ -281,6 +283,7 @@ impl Change {
         match changed.by {
             Author::Uid(uid) => object.number_u64("by_uid", uid.into()),
             Author::Transmitter(name) => object.string("by_transmitter", &printable(name)),
+            Author::Server(name) => object.string("by_server", &printable(name)),
         };
         outside(&mut object, "reason", changed.reason);
         object.finish();

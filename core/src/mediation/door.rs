@@ -14,7 +14,7 @@ const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
 const JWKS: &str = "/.well-known/jwks.json";
 const ALLOW_SERVER: &str = "POST, GET, DELETE";
 const ALLOW_DOCUMENT: &str = "GET";
-const ALLOW_SIGNAL: &str = "POST";
+const ALLOW_POST: &str = "POST";
 
 /// Where a request leads.
 pub(super) enum Route<'a> {
@@ -22,6 +22,8 @@ pub(super) enum Route<'a> {
     Server(&'a Server),
     /// To one of the gate's public documents.
     Document(Reply),
+    /// To where minted tokens are revoked.
+    Revocation,
     /// To where a transmitter pushes its signals.
     Signal(&'a SignalDoor),
 }
@@ -52,7 +54,13 @@ pub(super) fn enter<'a>(request: &Request<'_>, snapshot: &'a Snapshot) -> Result
     if let Some(door) = front.signals.iter().find(|door| door.path == path) {
         return match request.method {
             Method::Post => Ok(Route::Signal(door)),
-            _ => Err(Refusal::Method { allow: ALLOW_SIGNAL }),
+            _ => Err(Refusal::Method { allow: ALLOW_POST }),
+        };
+    }
+    if path == documents::REVOCATION {
+        return match request.method {
+            Method::Post => Ok(Route::Revocation),
+            _ => Err(Refusal::Method { allow: ALLOW_POST }),
         };
     }
     let document = document(path, snapshot).ok_or(Refusal::Path)?;

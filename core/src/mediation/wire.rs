@@ -80,6 +80,10 @@ pub enum Refusal {
     },
     /// A pushed signal is not taken.
     Signal(SignalRefusal),
+    /// A revocation is not a form with one token.
+    RevocationForm,
+    /// A revocation cannot be put in force at the moment.
+    RevocationLater,
     /// The agent may not use this server at all.
     Server,
     /// The body is not declared as JSON in UTF-8.
@@ -213,6 +217,7 @@ impl Refusal {
             Self::Method { .. } => "http_method",
             Self::Identity { error, .. } => error.reason(),
             Self::Signal(_) => "signal",
+            Self::RevocationForm | Self::RevocationLater => "revocation",
             Self::Server => "server_not_allowed",
             Self::MediaType => "media_type",
             Self::ContentEncoding => "content_encoding",
@@ -256,6 +261,9 @@ impl Refusal {
             Self::Method { allow } => plain(405, "method not allowed").with("allow", *allow),
             Self::Identity { error, metadata } => challenge(error, metadata),
             Self::Signal(refusal) => refusal.reply(),
+            // SPEC: RFC 6749 5.2; RFC 7009 2.2.1.
+            Self::RevocationForm => Reply::json(400, br#"{"error":"invalid_request"}"#.to_vec()),
+            Self::RevocationLater => Reply::empty(503).with("retry-after", "5"),
             Self::Server => plain(403, "this agent may not use this server"),
             Self::MediaType => plain(415, "the body must be application/json in UTF-8"),
             Self::ContentEncoding => plain(415, "the body must not be encoded").with("accept-encoding", "identity"),
