@@ -1,7 +1,7 @@
 //! Fetches the SETs of one transmitter, for as long as it is configured. Says what came; decides nothing about it.
 //!
-//! One request waits at the transmitter at any time, so that an event is here as soon as it is there. What was judged
-//! is acknowledged with the next request; what is not acknowledged comes again.
+//! One request waits at the transmitter nearly all the time, so that an event is here as soon as it is there. What was
+//! judged is acknowledged at once, with a request that does not wait; what is not acknowledged comes again.
 //!
 //! SPEC: RFC 8936 2.
 
@@ -67,12 +67,13 @@ impl Task {
             let began = Instant::now();
             let pause = match self.ask(&verdicts).await {
                 Ok(sets) if sets.is_empty() => {
+                    let told = !verdicts.is_empty();
                     verdicts.clear();
                     if self.say(News::Nothing).await.is_none() {
                         return;
                     }
                     failures = 0;
-                    PAUSE.1
+                    if told { PAUSE.0 } else { PAUSE.1 }
                 }
                 Ok(sets) => {
                     let Some(judged) = self.bring(sets).await else {
@@ -156,6 +157,8 @@ fn asked(verdicts: &[(String, Verdict)]) -> Asked {
             Verdict::Later => {}
         }
     }
+    // Else it would not be known for as long as nothing happens whether the transmitter heard it.
+    asked.return_immediately = !asked.ack.is_empty() || !asked.set_errs.is_empty();
     asked
 }
 
@@ -197,7 +200,7 @@ mod tests {
         ];
         assert_eq!(
             serde_json::to_value(asked(&verdicts)).unwrap(),
-            json!({"maxEvents": 64, "returnImmediately": false, "ack": ["a"], "setErrs": {
+            json!({"maxEvents": 64, "returnImmediately": true, "ack": ["a"], "setErrs": {
                 "b": {"err": "invalid_audience", "description": "aud is another receiver"}}})
         );
         assert_eq!(

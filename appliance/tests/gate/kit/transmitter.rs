@@ -204,7 +204,8 @@ impl Stream {
         }
         self.changed.notify_all();
         let since = Instant::now();
-        while state.waiting.is_empty() && state.instead.is_none() {
+        let waits = asked["returnImmediately"] == false;
+        while waits && state.waiting.is_empty() && state.instead.is_none() {
             let left = PATIENCE.saturating_sub(since.elapsed());
             let waited = self.changed.wait_timeout(state, left).unwrap();
             state = waited.0;
