@@ -127,7 +127,7 @@ pub struct Refresh {
 }
 
 /// What can be shut off. Issuers are exact `iss` values.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum What {
     /// An agent, for every user.
@@ -184,7 +184,7 @@ pub enum What {
 }
 
 /// A SHA-256 thumbprint of a key or certificate; as text base64url.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Thumbprint(pub [u8; 32]);
 
@@ -295,17 +295,14 @@ impl What {
         }
     }
 
-    /// Whether `other` is about the same, whatever the moment before which tokens are meant.
+    /// The same, whatever the moment before which tokens are meant.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        let whole = |what: &Self| {
-            let mut what = what.clone();
-            if let Self::Agent { issued_before, .. } | Self::User { issued_before, .. } = &mut what {
-                *issued_before = issued_before.map(|_| 0);
-            }
-            what
-        };
-        whole(self) == whole(other)
+    pub fn subject(&self) -> Self {
+        let mut subject = self.clone();
+        if let Self::Agent { issued_before, .. } | Self::User { issued_before, .. } = &mut subject {
+            *issued_before = issued_before.map(|_| 0);
+        }
+        subject
     }
 }
 

@@ -3,6 +3,7 @@
 //! The file is replaced as a whole and is on the disk before an order is answered. A file that cannot be read keeps the
 //! gate from starting: forgetting a revocation would let somebody back in.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -58,8 +59,12 @@ impl fmt::Display for NotAdded {
 pub struct Revocations {
     path: PathBuf,
     listed: Listed,
+    /// Where in `listed` each subject is.
+    index: Index,
     denylist: Arc<Denylist>,
 }
+
+type Index = BTreeMap<What, usize>;
 
 impl Revocations {
     /// Reads what `state_dir` keeps, without what has no effect any more at `now`; nothing was ever revoked where there is
@@ -98,13 +103,14 @@ impl Revocations {
     /// Whether `what` is shut off as such, for at least as long as if `by` did it.
     #[must_use]
     pub fn contains(&self, what: &What, by: &By) -> bool {
-        contains(&self.listed, what, by)
+        let found = self.index.get(&what.subject());
+        found.is_some_and(|place| says_all(&self.listed.revocations[*place], what, by))
     }
 
     /// Whether `what` is on the list, with whatever moment.
     #[must_use]
     pub fn names(&self, what: &What) -> bool {
-        self.listed.revocations.iter().any(|entry| entry.what.is_same(what))
+        self.index.contains_key(&what.subject())
     }
 
     /// The list with `entries` in it, not kept yet, and without what has no effect any more at `now`.
@@ -114,14 +120,18 @@ impl Revocations {
     pub fn with(&self, entries: &[Entry], now: UnixTime) -> Result<Self, NotAdded> {
         let mut listed = self.listed.clone();
         forget(&mut listed, now);
+        let mut index = index(&listed);
         for entry in entries {
             refuse(entry, now)?;
-            if contains(&listed, &entry.what, &entry.by) {
-                continue;
+            let list = &mut listed.revocations;
+            let place = *index.entry(entry.what.subject()).or_insert(list.len());
+            match list.get_mut(place) {
+                Some(before) if says_all(before, &entry.what, &entry.by) => {}
+                Some(before) => *before = entry.clone(),
+                None => list.push(entry.clone()),
             }
-            listed.revocations.retain(|before| !before.what.is_same(&entry.what));
-            listed.revocations.push(entry.clone());
         }
+        listed.revocations.sort_by_key(|entry| entry.since);
         refuse_beyond_shares(&listed, entries)?;
         Self::of(self.path.clone(), listed).map_err(|DenylistFull| NotAdded::Full)
     }
@@ -132,7 +142,8 @@ impl Revocations {
     /// None in practice: it is no longer than before.
     pub fn without(&self, what: &What) -> Result<Self, DenylistFull> {
         let mut listed = self.listed.clone();
-        listed.revocations.retain(|entry| !entry.what.is_same(what));
+        let subject = what.subject();
+        listed.revocations.retain(|entry| entry.what.subject() != subject);
         Self::of(self.path.clone(), listed)
     }
 
@@ -140,7 +151,12 @@ impl Revocations {
         let entries = listed.revocations.iter();
         let revocations: Vec<Revocation> = entries.map(|entry| Revocation::from(&entry.what)).collect();
         let denylist = Arc::new(Denylist::new(&revocations)?);
-        Ok(Self { path, listed, denylist })
+        Ok(Self {
+            index: index(&listed),
+            path,
+            listed,
+            denylist,
+        })
     }
 
     /// Puts the list on the disk.
@@ -154,15 +170,16 @@ impl Revocations {
     }
 }
 
-fn contains(listed: &Listed, what: &What, by: &By) -> bool {
-    let mut entries = listed.revocations.iter();
+fn index(listed: &Listed) -> Index {
+    let entries = listed.revocations.iter().enumerate();
+    entries.map(|(place, entry)| (entry.what.subject(), place)).collect()
+}
+
+/// Whether `entry`, which has the same subject, makes another one for `what` needless.
+fn says_all(entry: &Entry, what: &What, by: &By) -> bool {
     // A session that a transmitter ended is forgotten; one that an operator shuts off is not.
-    let ends_earlier =
-        |entry: &Entry| matches!(what, What::Session { .. }) && entry.by.is_transmitter() && !by.is_transmitter();
-    entries.any(|entry| {
-        let enough = entry.what.issued_before() >= what.issued_before() && !ends_earlier(entry);
-        entry.what.is_same(what) && enough
-    })
+    let ends_earlier = matches!(what, What::Session { .. }) && entry.by.is_transmitter() && !by.is_transmitter();
+    entry.what.issued_before() >= what.issued_before() && !ends_earlier
 }
 
 fn refuse(entry: &Entry, now: UnixTime) -> Result<(), NotAdded> {
