@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use portreeve_core::audit::Record;
 use portreeve_core::identity::{Denylist, LastSeen};
+use portreeve_core::signals::Standing;
 use portreeve_core::snapshot::Snapshot;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -157,6 +158,11 @@ impl Gate {
         let generation = self.published.shut_off(denylist);
         self.tell_all(|| Order::LookAgain);
         generation
+    }
+
+    /// Lets policies know `standing` from the next decision on.
+    pub fn know(&self, standing: Arc<Standing>) -> u64 {
+        self.published.know(standing)
     }
 
     /// Puts other keys of issuers in force, and nothing else.

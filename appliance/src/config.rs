@@ -32,6 +32,7 @@ use portreeve_core::identity::{ClaimNames, Dialect};
 
 use date::{Day, Expiry};
 use diagnostic::Source;
+use portreeve_core::signals::SubjectIssuer;
 use value::HttpUrl;
 
 use crate::fetch::Place;
@@ -39,6 +40,9 @@ use crate::secrets::{KeySource, Store};
 
 /// The name agents use for the embedded issuer.
 pub const EMBEDDED: &str = "embedded";
+
+/// Before the names of transmitters where they stand beside issuers.
+const SIGNALS_PREFIX: &str = "signals.";
 
 /// Largest configuration, policy, key or certificate file that is read.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -66,6 +70,15 @@ pub struct Config {
     pub secrets: KeySource,
     /// What is asked of proofs of possession.
     pub proofs: Proofs,
+    /// Who may say what became of sessions and users.
+    pub signals: Vec<Signals>,
+}
+
+/// What is asked of proofs of possession.
+#[derive(Clone, Copy, Debug)]
+pub struct Proofs {
+    /// Whether a proof needs a nonce of this gate.
+    pub require_nonce: bool,
 }
 
 impl Config {
@@ -74,13 +87,19 @@ impl Config {
     pub fn secret_store(&self) -> Store {
         Store::new(&self.gate.state_dir, self.secrets)
     }
-}
 
-/// What is asked of proofs of possession.
-#[derive(Clone, Copy, Debug)]
-pub struct Proofs {
-    /// Whether a proof needs a nonce of this gate.
-    pub require_nonce: bool,
+    /// Everybody whose keys the gate needs: issuers, and transmitters of signals under a name that no issuer can have.
+    pub fn signers(&self) -> impl Iterator<Item = Signer> {
+        let issuers = self.issuers.iter().map(|issuer| Signer {
+            name: issuer.name.clone(),
+            issuer: issuer.issuer.clone(),
+            keys: issuer.keys.clone(),
+            ca_file: issuer.ca_file.clone(),
+            max_stale: issuer.max_stale,
+            require_at_start: issuer.require_at_start,
+        });
+        issuers.chain(self.signals.iter().map(|signals| signals.signer.clone()))
+    }
 }
 
 /// How the gate is reached and where it keeps things.
@@ -156,6 +175,71 @@ pub struct Issuer {
     pub claims: ClaimNames,
     /// Names of issuers whose tokens may come beside its own without naming each other.
     pub unlinked_with: Vec<String>,
+}
+
+/// Whose keys the gate needs, and where they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The operator's name of it.
+    pub name: String,
+    /// The exact `iss`.
+    pub issuer: String,
+    /// Where its keys are.
+    pub keys: IssuerKeys,
+    /// PEM certificates that its own must lead to, instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// How old its keys may become while it does not answer.
+    pub max_stale: Duration,
+    /// Whether the gate must not start without its keys.
+    pub require_at_start: bool,
+}
+
+/// A transmitter of shared signals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signals {
+    /// The operator's name of it.
+    pub name: String,
+    /// Who signs its SETs.
+    pub signer: Signer,
+    /// The algorithms that are read.
+    pub algorithms: Vec<Algorithm>,
+    /// The `aud` of its SETs.
+    pub audience: String,
+    /// The issuers whose users and sessions it may speak about.
+    pub subjects: Vec<SubjectIssuer>,
+    /// Where SETs are fetched.
+    pub poll: Option<Poll>,
+    /// The file with the bearer token that it shows when it pushes SETs to the gate; without one it may not.
+    pub push_token_file: Option<PathBuf>,
+}
+
+impl Signals {
+    /// Where it pushes SETs at the gate.
+    #[must_use]
+    pub fn push_path(&self) -> String {
+        format!("/signals/{}", self.name)
+    }
+
+    /// The name of a transmitter among those whose keys are kept.
+    #[must_use]
+    pub fn signer_name(name: &str) -> String {
+        format!("{SIGNALS_PREFIX}{name}")
+    }
+
+    /// The name of the transmitter whose keys are kept under `signer`, if that is one.
+    #[must_use]
+    pub fn of_signer(signer: &str) -> Option<&str> {
+        signer.strip_prefix(SIGNALS_PREFIX)
+    }
+}
+
+/// Where SETs are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// The endpoint of the stream (RFC 8936).
+    pub place: Place,
+    /// The file with the bearer token for it.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Where an issuer's keys are.

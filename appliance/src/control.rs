@@ -13,16 +13,20 @@ use crate::admin::revocations::Revocations;
 use crate::admin::{Admin, AdminError};
 use crate::boot::{BootError, Gate};
 use crate::broker::{Broker, Landed};
+use crate::clock;
 use crate::config::{self, Config, Diagnostic, publish};
 use crate::issuers::{Keeper, Report};
 use crate::registry;
 use crate::say;
 use crate::shard::{Heard, channel_of_wants};
+use crate::signals::standing::Remarks;
+use crate::signals::{self as shared, Receivers};
 
 mod desk;
 mod registrar;
 mod reload;
 mod sightings;
+mod signals;
 mod status;
 
 use desk::Desk;
@@ -63,9 +67,13 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let (came, _watcher) = reload::watch(&config, to_do).map_err(control)?;
     drop(inside);
     let config = as_it_is_now(config)?;
-    let revocations = Revocations::load(&config.gate.state_dir).map_err(|fault| ServeError::Config(vec![fault]))?;
+    let revocations =
+        Revocations::load(&config.gate.state_dir, clock::now()).map_err(|fault| ServeError::Config(vec![fault]))?;
     let mut snapshot = publish::snapshot(&config).map_err(ServeError::Config)?;
     snapshot.denylist = revocations.denylist();
+    let remarks = Remarks::load(&config.gate.state_dir).map_err(|fault| ServeError::Config(vec![fault]))?;
+    snapshot.standing = remarks.standing();
+    let transmitters = publish::transmitters(&config).map_err(ServeError::Config)?;
     let (keeper, reports) = runtime.block_on(first_keys(&config))?;
     publish::set_keys(&mut snapshot, keeper.sets());
     let (broker, landed) = Broker::start(&config).map_err(ServeError::Config)?;
@@ -73,6 +81,11 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let gate = Gate::start(&config, snapshot, &wants).map_err(ServeError::Boot)?;
     let seen = registry::seen::load(&config.gate.state_dir);
     let (sighted, sightings) = unbounded_channel();
+    let inside = runtime.enter();
+    let (mut receivers, signals) =
+        Receivers::start(&config, transmitters).map_err(|error| ServeError::Boot(BootError::Tls(error)))?;
+    drop(inside);
+    receivers.set_all_keys(keeper.sets());
     let mut desk = Desk {
         gate: &gate,
         state_dir: config.gate.state_dir.clone(),
@@ -80,6 +93,8 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         revocations,
         keeper,
         broker,
+        receivers,
+        remarks,
         jobs,
         provisional: Vec::new(),
         seen,
@@ -100,6 +115,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         heard,
         landed,
         sightings,
+        signals,
     };
     runtime.block_on(async {
         attend(&mut desk, &admin, told, news).await;
@@ -116,6 +132,7 @@ struct News {
     heard: Heard,
     landed: Receiver<Landed>,
     sightings: UnboundedReceiver<Sighted>,
+    signals: Receiver<shared::Report>,
 }
 
 /// Keys of all issuers that have any to give, and a refusal where the operator insists on one that has none.
@@ -158,8 +175,10 @@ async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = (
             Some(came) = news.came.recv() => desk.take(came),
             Some(report) = news.reports.recv() => desk.hear(report),
             Some(issuer) = news.heard.keys.recv() => desk.keeper.wanted(&issuer),
+            Some(question) = news.heard.questions.recv() => desk.answer(question),
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
+            Some(report) = news.signals.recv() => desk.take_in(report),
             Some(sighted) = news.sightings.recv() => desk.sighted(sighted),
             _ = time_to_look.tick() => desk.look(Then::Keep),
             Some(order) = orders.recv() => desk.carry_out(order),
@@ -174,8 +193,10 @@ async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = (
         tokio::select! {
             () = &mut quiet => break,
             Some(came) = news.came.recv() => desk.take(came),
+            Some(question) = news.heard.questions.recv() => desk.answer(question),
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
+            Some(report) = news.signals.recv() => desk.take_in(report),
             Some(sighted) = news.sightings.recv() => desk.sighted(sighted),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, HeaderMap};
+use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -120,21 +120,21 @@ pub enum FetchError {
     /// No connection, or one that broke; the reason in the words of the library.
     Unreachable(String),
     /// It took longer than it may.
-    Late,
+    Late(Duration),
     /// The answer is not 200; redirects are not followed.
     Status(u16),
-    /// More bytes than a document may have.
-    TooLarge,
+    /// More bytes than this.
+    TooLarge(usize),
 }
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
-            Self::Late => write!(f, "did not answer within {} s", PATIENCE.as_secs()),
+            Self::Late(patience) => write!(f, "did not answer within {} s", patience.as_secs()),
             Self::Status(status @ 300..=399) => write!(f, "answered {status}; redirects are not followed"),
             Self::Status(status) => write!(f, "answered {status}"),
-            Self::TooLarge => write!(f, "answered with more than {DOCUMENT_BYTES} bytes"),
+            Self::TooLarge(bytes) => write!(f, "answered with more than {bytes} bytes"),
         }
     }
 }
@@ -172,11 +172,15 @@ impl Fetcher {
     }
 
     fn with(tls: &rustls::ClientConfig, kept: usize) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        // Whoever may answer late must at least be there.
+        tcp.set_connect_timeout(Some(PATIENCE));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls.clone())
             .https_or_http()
             .enable_http1()
-            .build();
+            .wrap_connector(tcp);
         // Minutes lie between two documents: a connection kept that long is a stale one.
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -196,9 +200,9 @@ impl Fetcher {
             .header("user-agent", "portreeve")
             .body(Full::default())
             .map_err(|error| FetchError::Unreachable(error.to_string()))?;
-        tokio::time::timeout(PATIENCE, self.exchange(request))
+        tokio::time::timeout(PATIENCE, self.exchange(request, DOCUMENT_BYTES))
             .await
-            .unwrap_or(Err(FetchError::Late))
+            .unwrap_or(Err(FetchError::Late(PATIENCE)))
     }
 
     /// Posts a form to `place`; whatever status comes back is an answer.
@@ -225,30 +229,60 @@ impl Fetcher {
         let exchange = async {
             let response = self.0.request(request).await.map_err(|error| unreachable(&error))?;
             let status = response.status().as_u16();
-            let bytes = read(response.into_body()).await?;
+            let bytes = read(response.into_body(), DOCUMENT_BYTES).await?;
             Ok(Answer { status, bytes })
         };
         tokio::time::timeout(FORM_PATIENCE, exchange)
             .await
-            .unwrap_or(Err(FetchError::Late))
+            .unwrap_or(Err(FetchError::Late(FORM_PATIENCE)))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Document, FetchError> {
+    /// Posts a JSON document to `place` and gives back the one that comes, of at most `bytes`, within `patience`. The
+    /// bearer token is shown to nobody else.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn post(
+        &self,
+        place: &Place,
+        document: Vec<u8>,
+        bearer: Option<&str>,
+        (bytes, patience): (usize, Duration),
+    ) -> Result<Document, FetchError> {
+        let mut request = Request::post(place.0.clone())
+            .header("accept", "application/json")
+            .header("content-type", "application/json")
+            .header("user-agent", "portreeve");
+        if let Some(token) = bearer {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value = value.map_err(|error| FetchError::Unreachable(error.to_string()))?;
+            value.set_sensitive(true);
+            request = request.header("authorization", value);
+        }
+        let request = request
+            .body(Full::new(Bytes::from(document)))
+            .map_err(|error| FetchError::Unreachable(error.to_string()))?;
+        tokio::time::timeout(patience, self.exchange(request, bytes))
+            .await
+            .unwrap_or(Err(FetchError::Late(patience)))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, bytes: usize) -> Result<Document, FetchError> {
         let response = self.0.request(request).await.map_err(|error| unreachable(&error))?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status().as_u16()));
         }
         let max_age = max_age(response.headers());
-        let bytes = read(response.into_body()).await?;
+        let bytes = read(response.into_body(), bytes).await?;
         Ok(Document { bytes, max_age })
     }
 }
 
-async fn read(body: Incoming) -> Result<Bytes, FetchError> {
-    let body = Limited::new(body, DOCUMENT_BYTES).collect().await;
+async fn read(body: Incoming, most: usize) -> Result<Bytes, FetchError> {
+    let body = Limited::new(body, most).collect().await;
     let body = body.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {
-            FetchError::TooLarge
+            FetchError::TooLarge(most)
         } else {
             FetchError::Unreachable(error.to_string())
         }

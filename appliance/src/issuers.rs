@@ -1,4 +1,4 @@
-//! Keeps the keys of issuers fresh: each is asked in its own task on the control plane, and bothers no other.
+//! Keeps the keys of issuers and transmitters fresh: each is asked in its own task on the control plane, and bothers no other.
 //!
 //! Decides when to fetch ([`schedule`]), from where ([`source`]), and what remains when that fails: good keys are never
 //! given up for bad news, only for age. Must never hold a shard up; tokens of an issuer without keys are refused.
@@ -24,7 +24,7 @@ use shelf::Shelf;
 use source::{Keys, Source, SourceError};
 
 use crate::clock;
-use crate::config::{Config, Issuer, IssuerKeys};
+use crate::config::{Config, IssuerKeys, Signer};
 use crate::say;
 
 /// How long the start waits for issuers whose keys nobody has yet.
@@ -39,7 +39,7 @@ pub type Changed = (String, KeySet);
 ///
 /// # Errors
 /// Why there are none, in words.
-pub fn fetch_once(issuer: &Issuer) -> Result<(KeySet, String), String> {
+pub fn fetch_once(issuer: &Signer) -> Result<(KeySet, String), String> {
     let source = Source::new(issuer)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -47,16 +47,16 @@ pub fn fetch_once(issuer: &Issuer) -> Result<(KeySet, String), String> {
     Ok((keys.set, keys.place))
 }
 
-/// Whether everything that the issuers of `config` need to be asked can be used.
+/// Whether everything that the issuers and transmitters of `config` need to be asked can be used.
 ///
 /// # Errors
 /// A CA file that cannot.
 pub fn check(config: &Config) -> Result<(), String> {
-    let fetched = config.issuers.iter().filter(|issuer| is_fetched(issuer));
-    fetched.map(Source::new).try_for_each(|source| source.map(drop))
+    let mut fetched = config.signers().filter(is_fetched);
+    fetched.try_for_each(|signer| Source::new(&signer).map(drop))
 }
 
-const fn is_fetched(issuer: &Issuer) -> bool {
+const fn is_fetched(issuer: &Signer) -> bool {
     !matches!(issuer.keys, IssuerKeys::File(_))
 }
 
@@ -73,7 +73,7 @@ pub struct Keeper {
 /// One issuer, and how it is.
 #[derive(Debug)]
 struct Kept {
-    issuer: Issuer,
+    issuer: Signer,
     number: u64,
     task: JoinHandle<()>,
     calls: Arc<Calls>,
@@ -152,13 +152,14 @@ impl Keeper {
     /// # Errors
     /// A CA file that cannot be used; everything is as before then.
     pub fn follow(&mut self, config: &Config) -> Result<(), String> {
-        let wanted: Vec<&Issuer> = config.issuers.iter().filter(|issuer| is_fetched(issuer)).collect();
-        let known = |issuer: &Issuer| {
+        let signers: Vec<Signer> = config.signers().collect();
+        let wanted: Vec<&Signer> = signers.iter().filter(|signer| is_fetched(signer)).collect();
+        let known = |issuer: &Signer| {
             let kept = self.issuers.get(&issuer.name);
             kept.is_some_and(|kept| same_source(issuer, &kept.issuer))
         };
         let new = wanted.iter().filter(|issuer| !known(issuer));
-        let sources: Vec<(&Issuer, Source)> = new
+        let sources: Vec<(&Signer, Source)> = new
             .map(|issuer| Ok((*issuer, Source::new(issuer)?)))
             .collect::<Result<_, String>>()?;
         self.issuers
@@ -169,7 +170,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn add(&mut self, issuer: &Issuer, source: Source) {
+    fn add(&mut self, issuer: &Signer, source: Source) {
         let keys = self.shelf.find(issuer, clock::now());
         self.tasks += 1;
         let calls = Arc::<Calls>::default();
@@ -335,7 +336,7 @@ impl Drop for Kept {
 }
 
 /// Whether the keys of `a` are those of `b`.
-fn same_source(a: &Issuer, b: &Issuer) -> bool {
+fn same_source(a: &Signer, b: &Signer) -> bool {
     (&a.name, &a.issuer, &a.keys, &a.ca_file, a.max_stale) == (&b.name, &b.issuer, &b.keys, &b.ca_file, b.max_stale)
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portreeve_core::identity::{Denylist, Trust};
+use portreeve_core::signals::Standing;
 use portreeve_core::snapshot::Snapshot;
 
 use crate::issuers::Changed;
@@ -34,6 +35,7 @@ impl Published {
         self.replace(|latest, generation| {
             snapshot.denylist = Arc::clone(&latest.denylist);
             snapshot.proofs.nonces = Arc::clone(&latest.proofs.nonces);
+            snapshot.standing = Arc::clone(&latest.standing);
             // A trust that another snapshot shares is not a new one, and keeps its number.
             if let Some(trust) = Arc::get_mut(&mut snapshot.trust) {
                 trust.generation = generation;
@@ -46,6 +48,14 @@ impl Published {
     pub fn shut_off(&self, denylist: Arc<Denylist>) -> u64 {
         self.replace(|latest, _| Snapshot {
             denylist,
+            ..latest.clone()
+        })
+    }
+
+    /// Replaces what is known of users, and nothing else.
+    pub fn know(&self, standing: Arc<Standing>) -> u64 {
+        self.replace(|latest, _| Snapshot {
+            standing,
             ..latest.clone()
         })
     }

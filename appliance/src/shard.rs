@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use portreeve_core::credential::GrantRefusal;
+use portreeve_core::credential::{GrantRefusal, Minted};
 use portreeve_core::framing::http1::HeadLimits;
 use portreeve_core::identity::LastSeen;
 use portreeve_core::mediation::{
-    Bench, Context, Conversation, Destination, Head, SideEffect, TokenOrder, UpstreamFault,
+    Bench, Context, Conversation, Destination, Head, SideEffect, SignalOutcome, TokenOrder, UpstreamFault,
 };
 use portreeve_core::snapshot::Snapshot;
 
@@ -24,6 +24,7 @@ use crate::clock;
 use crate::config;
 use crate::io::IoError;
 use crate::io::dial::Origin;
+use crate::io::mailbox::Answer;
 use crate::io::timer::Timers;
 use crate::publish::Published;
 use crate::upstream::{self, Exchange, Patience, Pool, UpstreamError};
@@ -36,10 +37,12 @@ mod wants;
 use owners::Owners;
 pub use run::{Handle, Order, Plan, start};
 pub use signal::Signal;
-pub use wants::{Heard, Wants, channel_of_wants};
+pub use wants::{Heard, Pushed, Question, Wants, channel_of_wants};
 
 /// How long a token of an authorization server may take: two requests, each with a deadline of its own.
 const OBTAIN: Duration = Duration::from_secs(25);
+/// How long the control plane may take to answer.
+const JUDGEMENT: Duration = Duration::from_secs(10);
 /// How long a client may take to accept what is written to it.
 const WRITE: Duration = Duration::from_secs(30);
 
@@ -165,6 +168,33 @@ impl Shard {
         match self.timers.deadline(OBTAIN, asking).await {
             Ok(Ok(told)) => told,
             _ => Err(GrantRefusal::Unavailable),
+        }
+    }
+
+    /// Asks the control plane what becomes of a SET that `transmitter` pushed.
+    pub async fn judgement(&self, transmitter: &str, set: &[u8]) -> SignalOutcome {
+        let (transmitter, set) = (transmitter.to_owned(), set.to_owned());
+        self.ask(|answer| {
+            Question::Judgement(Pushed {
+                transmitter,
+                set,
+                answer,
+            })
+        })
+        .await
+    }
+
+    /// Has the control plane shut a minted token off.
+    pub async fn revocation(&self, token: &Minted) -> SignalOutcome {
+        let token = token.clone();
+        self.ask(|answer| Question::Revocation(token, answer)).await
+    }
+
+    async fn ask(&self, question: impl FnOnce(Answer<SignalOutcome>) -> Question) -> SignalOutcome {
+        let asking = self.owners.ask_control(|answer| self.wants.question(question(answer)));
+        match self.timers.deadline(JUDGEMENT, asking).await {
+            Ok(Ok(outcome)) => outcome,
+            _ => SignalOutcome::Later,
         }
     }
 

@@ -1,5 +1,5 @@
 //! What happened, as records that chain: an intent before anything is sent, an outcome after, or a refusal instead. A gap
-//! stands where records were due that could not be kept, a change where an administrator shut something off or let it back in.
+//! stands where records were due that could not be kept, a change where somebody shut something off or let it back in.
 //!
 //! A record is rendered once, where its facts are known, as one JSON object; [`Chain`] then gives it its place, so that
 //! a removed, altered or reordered line shows. Nothing here writes a file; nothing is written in `Drop`.
@@ -15,6 +15,7 @@ pub use chain::Broken;
 pub use chain::Chain;
 pub use chain::Fault;
 pub use chain::verify;
+pub use record::Author;
 pub use record::Caller;
 pub use record::Change;
 pub use record::Changed;

@@ -19,6 +19,7 @@ mod grant;
 mod held;
 mod key;
 mod minter;
+mod own;
 mod shape;
 
 pub use assertion::client_assertion;
@@ -45,5 +46,7 @@ pub use minter::MintKeys;
 pub use minter::Minting;
 pub use minter::Occasion;
 pub use minter::Scopes;
+pub use own::Minted;
+pub use own::recognise;
 pub use shape::ClaimShape;
 pub use shape::ShapeError;

@@ -22,6 +22,7 @@ pub mod mediation;
 pub mod policy;
 pub mod response;
 pub mod session;
+pub mod signals;
 pub mod snapshot;
 pub mod task;
 pub mod time;

@@ -97,8 +97,29 @@ pub const ISSUERS_MAX: usize = 64;
 /// Registered agents.
 pub const AGENTS_MAX: usize = 100_000;
 
-/// Agents, users, delegations, tokens and servers that are shut off, together.
+/// Everything that is shut off, together.
 pub const REVOCATIONS_MAX: usize = 100_000;
+
+/// Time after which no token is valid that was issued before: the longest life, and the leeway on both of its ends.
+pub const TOKEN_GONE_AFTER: Duration = Duration::from_secs(24 * 60 * 60 + 2 * 120);
+
+/// Age of a security event token that is still carried out: as long as a gate may have been away.
+pub const SIGNAL_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How far in the future a security event token may have been issued.
+pub const SIGNAL_LEEWAY: Duration = Duration::from_secs(60);
+
+/// What transmitters of signals have shut off, together: they leave the operator as much room again.
+pub const SIGNAL_REVOCATIONS_MAX: usize = 50_000;
+
+/// Users of whom transmitters of signals said something that policies can read.
+pub const SIGNAL_USERS_MAX: usize = 50_000;
+
+/// Devices of one such user.
+pub const SIGNAL_DEVICES_MAX: usize = 16;
+
+/// Names of one subject in a security event token.
+pub const SIGNAL_ALIASES_MAX: usize = 16;
 
 /// Longest difference between our clock and an issuer's that is tolerated.
 pub const TOKEN_LEEWAY_MAX: Duration = Duration::from_secs(120);
@@ -228,6 +249,10 @@ pub const CLAIMS_MAX: usize = 16;
 pub const CLAIM_BYTES_MAX: usize = 255;
 /// Bytes of a secret that the gate itself holds for a server.
 pub const SECRET_BYTES_MAX: usize = 8_192;
+/// Minted tokens that their holders have revoked and that may not have ended yet: what one server can keep the gate busy with.
+pub const MINTED_REVOCATIONS_MAX: usize = 1_000;
+/// Length of the form that revokes one, in bytes: a token, percent-encoded, and a hint.
+pub const REVOCATION_FORM_BYTES_MAX: usize = 32 * 1024;
 /// Minted tokens one core keeps for use again.
 pub const MINT_CACHE_ENTRIES: usize = 4_096;
 

@@ -11,6 +11,8 @@
 //!        ├─ FindTask ────┼─ resume ─ …    the owner shard answers
 //!        ├─ TakeAnswer ──┤
 //!        ├─ Obtain ──────┘                the control plane answers
+//!        ├─ Judge ── resume ── Reply      a pushed signal: the control plane answers
+//!        ├─ Revoke ── resume ── Reply     a minted token, ended by who holds it: likewise
 //!        └─ Forward ── intent durable ── Conversation: head, message…, conclude
 //! ```
 //!
@@ -34,6 +36,8 @@ mod listen;
 mod message;
 mod obtain;
 mod reply;
+mod revoke;
+mod signal;
 mod wire;
 
 pub use admit::{NeedsAnswer, NeedsProof, NeedsSession, NeedsTask, admit};
@@ -41,6 +45,8 @@ pub use call::{Call, Refused, unframed};
 pub use forward::{Body, Destination, Forward, Head};
 pub use obtain::{NeedsCredential, TokenOrder};
 pub use reply::{Conversation, Ending, HeadPlan, SideEffect, UpstreamHead, Verdict};
+pub use revoke::NeedsRevocation;
+pub use signal::{NeedsJudgement, SignalOutcome};
 pub use wire::{Refusal, Reply, UpstreamFault};
 
 /// One request, read whole.
@@ -128,6 +134,10 @@ pub enum Next {
     TakeAnswer(NeedsAnswer),
     /// Obtain a token for the server from an authorization server.
     Obtain(Box<NeedsCredential>),
+    /// Ask the control plane what becomes of a signal.
+    Judge(NeedsJudgement),
+    /// Have the control plane shut a minted token off.
+    Revoke(NeedsRevocation),
     /// Make the intent durable, then send.
     Forward(Box<Forward>),
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::credential::Credentials;
 use crate::identity::{Denylist, Nonces, Principal, Trust};
 use crate::policy::{Catalog, PolicySet};
+use crate::signals::Standing;
 
 /// A published configuration.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub trust: Arc<Trust>,
     /// Whom and what the operator has shut off.
     pub denylist: Arc<Denylist>,
+    /// What transmitters of signals said of users, for policies.
+    pub standing: Arc<Standing>,
     /// The policies in force.
     pub policies: Arc<PolicySet>,
     /// What the operator says about each tool.
@@ -73,6 +76,27 @@ pub struct Front {
     pub allowed_origins: Vec<String>,
     /// Issuers named as authorization servers in the protected resource metadata.
     pub authorization_servers: Vec<String>,
+    /// Where transmitters of signals may push SETs.
+    pub signals: Vec<SignalDoor>,
+}
+
+/// Where one transmitter of signals may push SETs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignalDoor {
+    /// The operator's name of the transmitter.
+    pub name: Arc<str>,
+    /// Its path at the gate.
+    pub path: String,
+    /// The SHA-256 of the bearer token that it shows.
+    pub token: [u8; 32],
+}
+
+impl core::fmt::Debug for SignalDoor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SignalDoor")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A server behind the gate.

@@ -1,6 +1,7 @@
 //! What the admin API takes and gives, as JSON. `docs/admin-api.md` says the same in prose.
 
 use std::fmt;
+use std::str::FromStr;
 
 mod registry;
 
@@ -10,6 +11,8 @@ pub use registry::{
 };
 
 use portreeve_core::identity::Revocation;
+use portreeve_core::jose::base64url;
+use portreeve_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 /// What is shut off: GET lists it, POST adds to it.
@@ -37,6 +40,9 @@ pub struct Status {
     pub issuers: Vec<IssuerStatus>,
     /// What stands behind it.
     pub servers: Vec<ServerStatus>,
+    /// Who tells it what became of sessions and users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<TransmitterStatus>,
 }
 
 /// How a server's credentials are.
@@ -49,6 +55,50 @@ pub struct ServerStatus {
     /// Present while no token can be had for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<Failing>,
+}
+
+/// How a transmitter of signals is. Times are seconds since 1970, numbers are since the start of the gate.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct TransmitterStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The exact `iss` of its SETs.
+    pub issuer: String,
+    /// Usable keys in force; without any, all its SETs are refused.
+    pub keys: usize,
+    /// Where SETs are fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<String>,
+    /// Where it may push SETs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
+    /// SETs that were carried out.
+    pub accepted: u64,
+    /// SETs that came once more.
+    pub repeated: u64,
+    /// SETs that were refused.
+    pub refused: u64,
+    /// When one was carried out last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_accepted: Option<u64>,
+    /// The last refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refusal: Option<RefusedSet>,
+    /// When it answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<u64>,
+    /// Present while SETs cannot be fetched or carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
+}
+
+/// A SET that was refused.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct RefusedSet {
+    /// When.
+    pub at: u64,
+    /// Why.
+    pub error: String,
 }
 
 /// How an issuer is. Times are seconds since 1970.
@@ -98,13 +148,16 @@ pub struct Refresh {
 }
 
 /// What can be shut off. Issuers are exact `iss` values.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum What {
     /// An agent, for every user.
     Agent {
         /// Its registered name.
         agent: String,
+        /// Only its tokens that were issued before this moment, in seconds since 1970.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issued_before: Option<u64>,
     },
     /// A user, through every agent.
     User {
@@ -112,6 +165,9 @@ pub enum What {
         issuer: String,
         /// The user's id there.
         user: String,
+        /// Only tokens that were issued before this moment, in seconds since 1970.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issued_before: Option<u64>,
     },
     /// One agent for one user.
     Delegation {
@@ -129,12 +185,29 @@ pub enum What {
         /// The token's `jti`.
         id: String,
     },
+    /// All tokens of a login session.
+    Session {
+        /// The tokens' `iss`.
+        issuer: String,
+        /// Their `sid`.
+        session: String,
+    },
+    /// All tokens that are bound to a key or certificate.
+    Key {
+        /// Its thumbprint.
+        thumbprint: Thumbprint,
+    },
     /// A server.
     Server {
         /// Its registered name.
         server: String,
     },
 }
+
+/// A SHA-256 thumbprint of a key or certificate; as text base64url.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Thumbprint(pub [u8; 32]);
 
 /// Shuts something off.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -163,11 +236,37 @@ pub struct Entry {
     pub what: What,
     /// Since when, in seconds since 1970.
     pub since: u64,
-    /// The user id of whoever did it.
-    pub by: u32,
+    /// Who did it.
+    pub by: By,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Who shut something off: a user id, `{"transmitter": NAME}` or `{"server": NAME}`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum By {
+    /// Whoever asked through the admin API, by user id.
+    Uid(u32),
+    /// A transmitter of signals.
+    Transmitter {
+        /// Its name in the configuration.
+        transmitter: String,
+    },
+    /// Whoever holds a token that was made for a server.
+    Server {
+        /// Its name in the configuration.
+        server: String,
+    },
+}
+
+impl By {
+    /// Whether it is a transmitter.
+    #[must_use]
+    pub const fn is_transmitter(&self) -> bool {
+        matches!(self, Self::Transmitter { .. })
+    }
 }
 
 /// Everything that is shut off.
@@ -198,12 +297,33 @@ impl What {
     #[must_use]
     pub fn texts(&self) -> Vec<&str> {
         match self {
-            Self::Agent { agent } => vec![agent],
-            Self::User { issuer, user } => vec![issuer, user],
+            Self::Agent { agent, .. } => vec![agent],
+            Self::User { issuer, user, .. } => vec![issuer, user],
             Self::Delegation { agent, issuer, user } => vec![agent, issuer, user],
             Self::Token { issuer, id } => vec![issuer, id],
+            Self::Session { issuer, session } => vec![issuer, session],
+            Self::Key { .. } => Vec::new(),
             Self::Server { server } => vec![server],
         }
+    }
+
+    /// The moment, in seconds since 1970, where only tokens issued before it are meant.
+    #[must_use]
+    pub const fn issued_before(&self) -> Option<u64> {
+        match self {
+            Self::Agent { issued_before, .. } | Self::User { issued_before, .. } => *issued_before,
+            _ => None,
+        }
+    }
+
+    /// The same, whatever the moment before which tokens are meant.
+    #[must_use]
+    pub fn subject(&self) -> Self {
+        let mut subject = self.clone();
+        if let Self::Agent { issued_before, .. } | Self::User { issued_before, .. } = &mut subject {
+            *issued_before = issued_before.map(|_| 0);
+        }
+        subject
     }
 }
 
@@ -211,7 +331,10 @@ impl What {
 impl From<&Edit> for What {
     fn from(edit: &Edit) -> Self {
         match edit.subject() {
-            (Noun::Agent, name) => Self::Agent { agent: name.to_owned() },
+            (Noun::Agent, name) => Self::Agent {
+                agent: name.to_owned(),
+                issued_before: None,
+            },
             (Noun::Server, name) => Self::Server {
                 server: name.to_owned(),
             },
@@ -222,11 +345,74 @@ impl From<&Edit> for What {
 impl From<&What> for Revocation {
     fn from(what: &What) -> Self {
         match what.clone() {
-            What::Agent { agent } => Self::Agent { agent },
-            What::User { issuer, user } => Self::User { issuer, user },
+            What::Agent {
+                agent,
+                issued_before: None,
+            } => Self::Agent { agent },
+            What::Agent {
+                agent,
+                issued_before: Some(moment),
+            } => Self::AgentBefore {
+                agent,
+                issued_before: UnixTime::from_secs(moment),
+            },
+            What::User {
+                issuer,
+                user,
+                issued_before: None,
+            } => Self::User { issuer, user },
+            What::User {
+                issuer,
+                user,
+                issued_before: Some(moment),
+            } => Self::UserBefore {
+                issuer,
+                user,
+                issued_before: UnixTime::from_secs(moment),
+            },
             What::Delegation { agent, issuer, user } => Self::Delegation { agent, issuer, user },
             What::Token { issuer, id } => Self::Token { issuer, id },
+            What::Session { issuer, session } => Self::Session { issuer, session },
+            What::Key {
+                thumbprint: Thumbprint(thumbprint),
+            } => Self::Key { thumbprint },
             What::Server { server } => Self::Server { server },
+        }
+    }
+}
+
+impl From<&Revocation> for What {
+    fn from(revocation: &Revocation) -> Self {
+        match revocation.clone() {
+            Revocation::Agent { agent } => Self::Agent {
+                agent,
+                issued_before: None,
+            },
+            Revocation::AgentBefore { agent, issued_before } => Self::Agent {
+                agent,
+                issued_before: Some(issued_before.secs()),
+            },
+            Revocation::User { issuer, user } => Self::User {
+                issuer,
+                user,
+                issued_before: None,
+            },
+            Revocation::UserBefore {
+                issuer,
+                user,
+                issued_before,
+            } => Self::User {
+                issuer,
+                user,
+                issued_before: Some(issued_before.secs()),
+            },
+            Revocation::Delegation { agent, issuer, user } => Self::Delegation { agent, issuer, user },
+            Revocation::Token { issuer, id } => Self::Token { issuer, id },
+            Revocation::Session { issuer, session } => Self::Session { issuer, session },
+            Revocation::Key { thumbprint } => Self::Key {
+                thumbprint: Thumbprint(thumbprint),
+            },
+            Revocation::Server { server } => Self::Server { server },
         }
     }
 }
@@ -234,8 +420,10 @@ impl From<&What> for Revocation {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Agent { agent } => write!(f, "agent {}", agent.escape_debug()),
-            Self::User { issuer, user } => write!(f, "user {} of {}", user.escape_debug(), issuer.escape_debug()),
+            Self::Agent { agent, .. } => write!(f, "agent {}", agent.escape_debug()),
+            Self::User { issuer, user, .. } => {
+                write!(f, "user {} of {}", user.escape_debug(), issuer.escape_debug())
+            }
             Self::Delegation { agent, issuer, user } => write!(
                 f,
                 "agent {} for user {} of {}",
@@ -244,7 +432,56 @@ impl fmt::Display for What {
                 issuer.escape_debug()
             ),
             Self::Token { issuer, id } => write!(f, "token {} of {}", id.escape_debug(), issuer.escape_debug()),
+            Self::Session { issuer, session } => {
+                write!(f, "session {} of {}", session.escape_debug(), issuer.escape_debug())
+            }
+            Self::Key { thumbprint } => write!(f, "key {thumbprint}"),
+            Self::Server { server } => write!(f, "server {}", server.escape_debug()),
+        }?;
+        match self.issued_before() {
+            Some(moment) => write!(f, " (tokens issued before {})", UnixTime::from_secs(moment)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uid(uid) => write!(f, "user id {uid}"),
+            Self::Transmitter { transmitter } => write!(f, "transmitter {}", transmitter.escape_debug()),
             Self::Server { server } => write!(f, "server {}", server.escape_debug()),
         }
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base64url::encode(&self.0))
+    }
+}
+
+impl FromStr for Thumbprint {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = base64url::decode_array(text.as_bytes());
+        bytes
+            .map(Self)
+            .map_err(|_| "a thumbprint is the base64url text of 32 bytes, 43 characters")
+    }
+}
+
+impl TryFrom<String> for Thumbprint {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Thumbprint> for String {
+    fn from(thumbprint: Thumbprint) -> Self {
+        thumbprint.to_string()
     }
 }

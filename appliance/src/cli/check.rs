@@ -47,6 +47,8 @@ fn faults(config: &Config, has_keys: bool) -> Vec<Diagnostic> {
     }
     faults.extend(publish::policies(config).err().unwrap_or_default());
     faults.extend(publish::catalog(config).err().unwrap_or_default());
+    faults.extend(publish::transmitters(config).err().unwrap_or_default());
+    faults.extend(publish::signal_doors(config).err().unwrap_or_default());
     faults
 }
 
@@ -90,6 +92,10 @@ fn summary(file: &Path, config: &Config, policies: &PolicySet, missing: &[PathBu
     if let Some(embedded) = &config.embedded {
         let users: Vec<&str> = embedded.users.keys().map(String::as_str).collect();
         writeln!(out, "  issuer    embedded, users {}", listed(&users))?;
+    }
+    for signals in &config.signals {
+        let (name, issuer) = (&signals.name, signals.signer.issuer.escape_debug());
+        writeln!(out, "  signals   {name} {issuer}")?;
     }
     for agent in &config.agents {
         writeln!(out, "  agent     {}", describe(agent))?;

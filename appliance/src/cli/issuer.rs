@@ -40,7 +40,7 @@ enum Command {
     /// Fetch an issuer's keys now, as after an emergency rotation; otherwise they are fetched when they are due, or when a
     /// token names one that is not there.
     Refresh {
-        /// Its name in [issuers].
+        /// Its name in [issuers], or `signals.` and the name of a transmitter in [signals].
         name: String,
         #[command(flatten)]
         gate: RunningGate,
@@ -71,7 +71,8 @@ pub(super) fn run(options: &Issuer) -> Result<String, Failure> {
 fn refresh(name: &str, gate: &RunningGate) -> Result<String, Failure> {
     let (state_dir, config) = gate.find()?;
     if let Some(config) = &config {
-        let known: Vec<&str> = config.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+        let signers: Vec<String> = config.signers().map(|signer| signer.name).collect();
+        let known: Vec<&str> = signers.iter().map(String::as_str).collect();
         if !known.contains(&name) {
             return Err(unknown("issuer", name, &known));
         }

@@ -68,7 +68,7 @@ pub(super) fn registry(gate: &RunningGate) -> Result<contract::Registry, Failure
     let (state_dir, config) = gate.find()?;
     match (client::ask(&state_dir, REGISTRY, None::<&()>), config) {
         (Err(ClientError::NotRunning(_)), Some(config)) => {
-            let revocations = Revocations::load(&state_dir).map_err(|fault| vec![fault])?;
+            let revocations = Revocations::load(&state_dir, clock::now()).map_err(|fault| vec![fault])?;
             Ok(listing::registry(
                 &config,
                 &revocations,

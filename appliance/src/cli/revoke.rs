@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use portreeve_core::time::UnixTime;
 
 use super::{Failure, unknown};
 use crate::admin::client::{self, ClientError};
-use crate::admin::contract::{self, Done, Lift, Listed, What};
+use crate::admin::contract::{self, Done, Lift, Listed, Thumbprint, What};
+use crate::clock;
+use crate::config::value::TimeSpan;
 use crate::config::{self, Config, embedded};
 
-/// Shut an agent, a user, one agent for one user, a token or a server off, at once.
+/// Shut an agent, a user, one agent for one user, a login session, a token, a key or a server off, at once.
 ///
 /// Every request that begins afterwards is refused and what is open ends; nobody's keys change, and no one else notices.
 /// It outlives restarts, until `portreeve restore`. The configuration file is left alone: `portreeve agent revoke` and
@@ -72,6 +75,8 @@ enum Subject {
     Agent {
         /// Its name in [agents].
         name: String,
+        #[command(flatten)]
+        tokens: Tokens,
     },
     /// A user, through every agent.
     User {
@@ -79,6 +84,8 @@ enum Subject {
         id: String,
         #[command(flatten)]
         issuer: IssuerName,
+        #[command(flatten)]
+        tokens: Tokens,
     },
     /// One agent for one user.
     Delegation {
@@ -96,6 +103,18 @@ enum Subject {
         #[command(flatten)]
         issuer: IssuerName,
     },
+    /// A login session: all tokens with this `sid`.
+    Session {
+        /// The `sid`.
+        id: String,
+        #[command(flatten)]
+        issuer: IssuerName,
+    },
+    /// All tokens that are bound to a key or a certificate.
+    Key {
+        /// Its SHA-256 thumbprint in base64url: `cnf.jkt` or `cnf.x5t#S256` of the tokens.
+        thumbprint: Thumbprint,
+    },
     /// A server, for everybody.
     Server {
         /// Its name in [servers].
@@ -109,6 +128,45 @@ struct IssuerName {
     /// only one.
     #[arg(long = "issuer", value_name = "NAME")]
     name: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct Tokens {
+    /// Only tokens that were issued before: `now`, a time span ago such as `15m`, or seconds since 1970. Whoever logs in
+    /// again is let in. To `restore`, any of them means what is shut off in this way.
+    #[arg(long, value_name = "TIME")]
+    issued_before: Option<Moment>,
+}
+
+impl Tokens {
+    fn moment(&self) -> Option<u64> {
+        self.issued_before.map(|Moment(moment)| moment)
+    }
+}
+
+/// A moment in seconds since 1970; nothing issued by now has been issued after `now`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment(u64);
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Tokens say the second in which they were issued, and this one has begun.
+        let now = clock::now().secs() + 1;
+        if text == "now" {
+            return Ok(Self(now));
+        }
+        let seconds = text.parse().ok();
+        let ago = text
+            .parse()
+            .ok()
+            .map(|TimeSpan(span)| now.saturating_sub(span.as_secs()));
+        let moment = seconds.or(ago);
+        moment
+            .map(Self)
+            .ok_or("write `now`, a time span ago such as `15m`, or seconds since 1970")
+    }
 }
 
 pub(super) fn revoke(options: &Revoke) -> Result<String, Failure> {
@@ -158,7 +216,7 @@ pub(super) fn list(options: &List) -> Result<String, Failure> {
     for entry in revocations {
         let since = UnixTime::from_secs(entry.since);
         // A string takes everything.
-        let _ = writeln!(out, "{}\n  since {since} by user id {}", entry.what, entry.by);
+        let _ = writeln!(out, "{}\n  since {since} by {}", entry.what, entry.by);
         if let Some(reason) = entry.reason {
             let _ = writeln!(out, "  {}", reason.escape_debug());
         }
@@ -172,11 +230,22 @@ impl Subject {
         let users = || config.map(users).unwrap_or_default();
         let issuers = || config.map(issuers).unwrap_or_default();
         Ok(match self {
-            Self::Agent { name } => What::Agent { agent: text(name) },
+            Self::Agent { name, tokens } => What::Agent {
+                agent: text(name),
+                issued_before: tokens.moment(),
+            },
             Self::Server { name } => What::Server { server: text(name) },
-            Self::User { id, issuer } => What::User {
+            Self::User { id, issuer, tokens } => What::User {
                 issuer: issuer.exact(&users())?,
                 user: text(id),
+                issued_before: tokens.moment(),
+            },
+            Self::Session { id, issuer } => What::Session {
+                issuer: issuer.exact(&issuers())?,
+                session: text(id),
+            },
+            Self::Key { thumbprint } => What::Key {
+                thumbprint: *thumbprint,
             },
             Self::Delegation { agent, user, issuer } => What::Delegation {
                 agent: text(agent),
@@ -193,7 +262,7 @@ impl Subject {
     /// A name that the configuration does not have is a slip of the pen, not somebody to shut off.
     fn refuse_unknown(&self, config: &Config) -> Result<(), Failure> {
         let (noun, name, known): (_, _, Vec<&str>) = match self {
-            Self::Agent { name } | Self::Delegation { agent: name, .. } => (
+            Self::Agent { name, .. } | Self::Delegation { agent: name, .. } => (
                 "agent",
                 name,
                 config.agents.iter().map(|agent| agent.name.as_str()).collect(),
@@ -203,7 +272,7 @@ impl Subject {
                 name,
                 config.servers.iter().map(|server| server.name.as_str()).collect(),
             ),
-            Self::User { .. } | Self::Token { .. } => return Ok(()),
+            Self::User { .. } | Self::Token { .. } | Self::Session { .. } | Self::Key { .. } => return Ok(()),
         };
         if known.contains(&name.as_str()) {
             return Ok(());

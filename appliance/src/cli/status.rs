@@ -8,7 +8,7 @@ use portreeve_core::time::UnixTime;
 use super::Failure;
 use super::revoke::RunningGate;
 use crate::admin::client;
-use crate::admin::contract::{self, Failing, IssuerStatus, Status};
+use crate::admin::contract::{self, Failing, IssuerStatus, Status, TransmitterStatus};
 
 /// Say how a running gate is: what is in force, and whether its issuers answer.
 #[derive(Args, Debug)]
@@ -48,7 +48,48 @@ fn written(status: &Status) -> String {
             let _ = writeln!(out, "  {}", failure(failing, status.now));
         }
     }
+    for transmitter in &status.signals {
+        let (name, issuer) = (&transmitter.name, transmitter.issuer.escape_debug());
+        let _ = writeln!(out, "\nsignals {name}  {issuer}");
+        for line in lines_of_transmitter(transmitter, status.now) {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
     out
+}
+
+fn lines_of_transmitter(transmitter: &TransmitterStatus, now: u64) -> Vec<String> {
+    let ago = |moment: u64| format!("{} ago", span(now.saturating_sub(moment)));
+    let mut lines = vec![match transmitter.keys {
+        0 => "NO KEYS: its SETs are refused".to_owned(),
+        count => format!("{count} {}", noun(count)),
+    }];
+    if let Some(poll) = &transmitter.poll {
+        let answered = transmitter.answered.map_or("not answered yet".to_owned(), |answered| {
+            format!("answered {}", ago(answered))
+        });
+        lines.push(format!("from {poll}, {answered}"));
+    }
+    lines.extend(transmitter.push.as_ref().map(|push| format!("pushes to {push}")));
+    let last = transmitter
+        .last_accepted
+        .map(|last| format!(", the last one {}", ago(last)));
+    lines.push(format!(
+        "{} carried out{}; {} came once more",
+        transmitter.accepted,
+        last.unwrap_or_default(),
+        transmitter.repeated
+    ));
+    if let Some(refusal) = &transmitter.last_refusal {
+        let refused = transmitter.refused;
+        lines.push(format!(
+            "{refused} REFUSED, the last one {}: {}",
+            ago(refusal.at),
+            refusal.error
+        ));
+    }
+    lines.extend(transmitter.failing.as_ref().map(|failing| failure(failing, now)));
+    lines
 }
 
 fn failure(failing: &Failing, now: u64) -> String {
@@ -104,7 +145,7 @@ fn span(secs: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::contract::ServerStatus;
+    use crate::admin::contract::{RefusedSet, ServerStatus};
 
     #[test]
     fn says_what_is_wrong_with_an_issuer_and_what_remains() {
@@ -137,6 +178,23 @@ mod tests {
                     error: "https://idp.example/token did not answer".to_owned(),
                 }),
             }],
+            signals: vec![TransmitterStatus {
+                name: "idp".to_owned(),
+                issuer: "https://idp.example".to_owned(),
+                keys: 1,
+                poll: Some("https://idp.example/poll".to_owned()),
+                push: None,
+                accepted: 3,
+                repeated: 0,
+                refused: 1,
+                last_accepted: Some(1_790_009_000),
+                last_refusal: Some(RefusedSet {
+                    at: 1_790_009_940,
+                    error: "aud is another receiver".to_owned(),
+                }),
+                answered: Some(1_790_009_990),
+                failing: None,
+            }],
         };
         assert_eq!(
             written(&status),
@@ -150,7 +208,13 @@ mod tests {
              \x20 one key is not used: it is symmetric\n\
              \n\
              server jira  shown: exchange\n\
-             \x20 FAILING for 1 s (1 attempt): https://idp.example/token did not answer\n"
+             \x20 FAILING for 1 s (1 attempt): https://idp.example/token did not answer\n\
+             \n\
+             signals idp  https://idp.example\n\
+             \x20 1 key\n\
+             \x20 from https://idp.example/poll, answered 10 s ago\n\
+             \x20 3 carried out, the last one 16 min ago; 0 came once more\n\
+             \x20 1 REFUSED, the last one 1 min ago: aud is another receiver\n"
         );
     }
 }

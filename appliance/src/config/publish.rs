@@ -7,20 +7,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use portreeve_core::audit::digest;
 use portreeve_core::identity::{self, AgentClient, Nonces, RegisteredAgent, Roles, Trust};
 use portreeve_core::jose;
 use portreeve_core::jose::jwks::KeySet;
 use portreeve_core::policy::{self, Catalog, PolicySet};
-use portreeve_core::snapshot::{Eras, Front, Proofs, Server, Snapshot};
+use portreeve_core::signals::Transmitter;
+use portreeve_core::snapshot::{Eras, Front, Proofs, Server, SignalDoor, Snapshot};
 
 use super::credential::credentials;
 use super::date::Expiry;
 use super::keys::{self, Role};
 use super::{
-    AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, IssuerKeys, RequireBinding, ServerState, embedded,
-    read, read_text,
+    AgentState, Algorithm, Class, Config, Diagnostic, Era, Issuer, IssuerKeys, RequireBinding, ServerState, Signals,
+    embedded, read, read_text,
 };
 use crate::clock;
+use crate::signals::token;
+
+/// The least that a token has by which others may be shut off.
+const PUSH_TOKEN_BYTES: usize = 16;
 
 /// Everything a decision reads, as the first generation. Neither revocations nor fetched keys are configuration: none is
 /// in it.
@@ -33,7 +39,9 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
     let policies = noted(policies(config), &mut faults);
     let catalog = noted(catalog(config), &mut faults);
     let credentials = noted(credentials(config), &mut faults);
-    let (Some(trust), Some(policies), Some(catalog), Some(credentials)) = (trust, policies, catalog, credentials)
+    let doors = noted(signal_doors(config), &mut faults);
+    let (Some(trust), Some(policies), Some(catalog), Some(credentials), Some(doors)) =
+        (trust, policies, catalog, credentials, doors)
     else {
         return Err(faults);
     };
@@ -41,11 +49,12 @@ pub fn snapshot(config: &Config) -> Result<Snapshot, Vec<Diagnostic>> {
         generation: trust.generation,
         trust: Arc::new(trust),
         denylist: Arc::default(),
+        standing: Arc::default(),
         policies: Arc::new(policies),
         catalog: Arc::new(catalog),
         credentials: Arc::new(credentials),
         servers: config.servers.iter().map(server).collect(),
-        front: front(config),
+        front: front(config, doors),
         proofs: proofs(config),
     })
 }
@@ -134,6 +143,43 @@ fn key_file(file: &Path) -> Result<KeySet, Diagnostic> {
         return Err(Diagnostic::of_file(file, message).hint("public signing keys, each with a kid: EC, OKP or RSA"));
     }
     Ok(keys)
+}
+
+/// The transmitters of signals by name, with their keys where those are in files.
+///
+/// # Errors
+/// Key sets that cannot be read or hold no usable key, and token files that cannot be used.
+pub fn transmitters(config: &Config) -> Result<Vec<(String, Transmitter)>, Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    let mut transmitters = Vec::new();
+    for signals in &config.signals {
+        let file = signals.poll.as_ref().and_then(|poll| poll.token_file.as_deref());
+        if let Some(Err(fault)) = file.map(token::read) {
+            faults.push(fault);
+        }
+        match transmitter(signals) {
+            Ok(transmitter) => transmitters.push((signals.name.clone(), transmitter)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        Ok(transmitters)
+    } else {
+        Err(faults)
+    }
+}
+
+fn transmitter(signals: &Signals) -> Result<Transmitter, Diagnostic> {
+    Ok(Transmitter {
+        issuer: signals.signer.issuer.clone(),
+        audience: signals.audience.clone(),
+        algorithms: signals.algorithms.iter().copied().map(algorithm).collect(),
+        keys: match &signals.signer.keys {
+            IssuerKeys::File(file) => key_file(file)?,
+            IssuerKeys::At(_) | IssuerKeys::Discovered(..) => KeySet::default(),
+        },
+        subjects: signals.subjects.clone(),
+    })
 }
 
 const fn algorithm(algorithm: Algorithm) -> jose::Algorithm {
@@ -278,7 +324,35 @@ fn proofs(config: &Config) -> Proofs {
     }
 }
 
-fn front(config: &Config) -> Front {
+/// Where transmitters may push SETs, each with the digest of its token.
+///
+/// # Errors
+/// Token files that cannot be used.
+pub fn signal_doors(config: &Config) -> Result<Vec<SignalDoor>, Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    let mut doors = Vec::new();
+    for signals in &config.signals {
+        let Some(file) = &signals.push_token_file else {
+            continue;
+        };
+        match token::read(file) {
+            Ok(token) if token.len() < PUSH_TOKEN_BYTES => {
+                let message = "this token can be guessed";
+                let hint = format!("at least {PUSH_TOKEN_BYTES} random characters");
+                faults.push(Diagnostic::of_file(file, message).hint(hint));
+            }
+            Ok(token) => doors.push(SignalDoor {
+                name: Arc::from(signals.name.as_str()),
+                path: signals.push_path(),
+                token: digest(token.as_bytes()),
+            }),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(doors) } else { Err(faults) }
+}
+
+fn front(config: &Config, signals: Vec<SignalDoor>) -> Front {
     let gate = &config.gate;
     let agent_issuers = config.issuers.iter().filter(|issuer| issuer.agents);
     Front {
@@ -286,5 +360,6 @@ fn front(config: &Config) -> Front {
         allowed_hosts: gate.allowed_hosts.clone(),
         allowed_origins: gate.allowed_origins.clone(),
         authorization_servers: agent_issuers.map(|issuer| issuer.issuer.clone()).collect(),
+        signals,
     }
 }

@@ -38,12 +38,31 @@ pub(super) struct Document {
     pub(super) secrets: Secrets,
     #[serde(default)]
     pub(super) proofs: Proofs,
+    #[serde(default)]
+    pub(super) signals: Named<Signals>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Proofs {
     pub(super) require_nonce: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signals {
+    pub(super) issuer: Spanned<String>,
+    pub(super) issuers: Spanned<Vec<Spanned<String>>>,
+    pub(super) audience: Option<Spanned<String>>,
+    pub(super) algorithms: Option<Spanned<Vec<Algorithm>>>,
+    pub(super) jwks_file: Option<Spanned<PathBuf>>,
+    pub(super) jwks_uri: Option<Spanned<String>>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+    pub(super) poll: Option<Spanned<String>>,
+    pub(super) token_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) push: bool,
+    pub(super) push_token_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +140,9 @@ pub enum Discovery {
     Openid,
     /// `/.well-known/oauth-authorization-server` before the issuer's path (RFC 8414).
     Oauth,
+    /// `/.well-known/ssf-configuration` before the transmitter's path (OpenID Shared Signals Framework 1.0).
+    #[serde(skip)]
+    Signals,
 }
 
 /// `"a"` or `["a", "b"]`.

@@ -20,6 +20,7 @@ use super::{
 mod credential;
 mod fetched;
 mod issuers;
+mod signals;
 
 /// Shards beyond this are refused: a session id names its shard in one byte.
 const SHARDS_MAX: usize = 64;
@@ -48,6 +49,7 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
     let agents = resolver.agents(document.agents, &issuer_names, &server_names);
     let audiences = default_audiences(&gate.public_url, &server_names);
     let issuers = resolver.issuers(document.issuers, &gate.public_url, &audiences);
+    let signals = resolver.signals(document.signals, &gate.public_url, &issuers);
     let embedded = document.embedded_issuer.map(|embedded| resolver.embedded(embedded));
     let servers = resolver.servers(document.servers);
     let mint = resolver.mint(&document.mint);
@@ -69,6 +71,7 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
         proofs: Proofs {
             require_nonce: document.proofs.require_nonce.unwrap_or(true),
         },
+        signals,
     })
 }
 

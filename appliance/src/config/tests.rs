@@ -238,6 +238,7 @@ fn every_table_refuses_unknown_keys() {
         "[embedded_issuer.users.alice]",
         "[issuers.a]\nissuer = \"i\"\njwks_file = \"f\"\ntokens = [\"user\"]",
         "[issuers.a]\nissuer = \"i\"\njwks_file = \"f\"\ntokens = [\"user\"]\n[issuers.a.claims]",
+        "[signals.a]\nissuer = \"https://i\"\nissuers = []",
         "[agents.a]\nissuer = \"embedded\"",
         "[servers.a]\nurl = \"http://localhost:1/\"",
         "[servers.a]\nurl = \"http://localhost:1/\"\n[servers.a.tools.t]\nclass = \"read\"",
@@ -298,6 +299,78 @@ fn references_that_lead_nowhere_are_named() {
     assert!(printed[1].contains(":5:12: there is no server `jirra`"), "{printed:?}");
     assert!(printed[1].contains("did you mean `jira`?"), "{printed:?}");
     assert!(fault(&with("[agents.a]\nissuer = \"embedded\"\n")).contains("add [embedded_issuer]"));
+}
+
+#[test]
+fn a_transmitter_speaks_only_about_users_it_can_name_and_is_asked_only_in_safe_places() {
+    let issuer = |more: &str| {
+        let issuer = "[issuers.idp]\nissuer = \"https://idp.example\"\njwks_file = \"f\"\ntokens = [\"user\"]\n";
+        let agents = issuer.replace("idp", "fleet").replace("user", "agent");
+        format!("{agents}{issuer}{more}\n")
+    };
+    let signals = |more: &str| format!("[signals.tx]\nissuer = \"https://tx.example\"\n{more}\n");
+    let good = signals("issuers = [\"idp\"]\npoll = \"https://tx.example/poll\"");
+    let config = parsed(&with(&format!("{}{good}", issuer("")))).unwrap();
+    let transmitter = &config.signals[0];
+    assert_eq!(transmitter.audience, config.gate.public_url);
+    let signer = config.signers().find(|signer| signer.name == "signals.tx").unwrap();
+    assert!(matches!(signer.keys, IssuerKeys::Discovered(_, Discovery::Signals)));
+    for (table, signals, expected) in [
+        (issuer(""), good.replace("[\"idp\"]", "[]"), "this list is empty"),
+        (
+            issuer(""),
+            good.replace("\"idp\"", "\"ipd\""),
+            "there is no issuer of users `ipd`",
+        ),
+        (
+            issuer(""),
+            good.replace("\"idp\"", "\"fleet\""),
+            "there is no issuer of users `fleet`",
+        ),
+        (
+            issuer("claims = { user = \"oid\" }"),
+            good.clone(),
+            "users of this issuer are named by `oid`",
+        ),
+        (
+            issuer(""),
+            good.replace("https://tx.example/poll", "http://tx.example/poll"),
+            "this is not https",
+        ),
+        (
+            issuer(""),
+            good.replace("https://tx.example\"", "urn:tx\""),
+            "this is not an absolute URL",
+        ),
+        (
+            issuer(""),
+            signals("issuers = [\"idp\"]"),
+            "nothing ever comes from this transmitter",
+        ),
+        (
+            issuer(""),
+            good.clone() + "push = true",
+            "anybody could push signals to the gate",
+        ),
+        (
+            issuer(""),
+            good.clone() + "push_token_file = \"f\"",
+            "without push nobody shows this token",
+        ),
+        (
+            issuer(""),
+            good.replace("signals.tx", "signals.mcp") + "push = true\npush_token_file = \"f\"",
+            "a server named `signals` would have the path",
+        ),
+        (
+            issuer(""),
+            good.clone() + "jwks_file = \"f\"\njwks_uri = \"https://tx.example\"",
+            "with jwks_file",
+        ),
+    ] {
+        let said = fault(&with(&format!("{table}{signals}")));
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hyper::StatusCode;
-use portreeve_core::audit::{Change, Changed};
+use portreeve_core::audit::{Author, Change, Changed};
 use portreeve_core::identity::LastSeen;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
@@ -11,15 +11,17 @@ use super::registrar::{Job, Task};
 use super::reload::{Fresh, Read};
 use super::sightings::{Sighted, Then};
 use super::status;
-use crate::admin::contract::{Done, Entry, Lift, Refresh, Revoke, What};
+use crate::admin::contract::{By, Done, Entry, Lift, Refresh, Revoke, What};
 use crate::admin::revocations::{NotAdded, Revocations};
 use crate::admin::{Answer, Order, Wanted};
 use crate::boot::Gate;
 use crate::broker::Broker;
 use crate::clock;
-use crate::config::{Config, publish};
+use crate::config::{Config, Signals, publish};
 use crate::issuers::{Keeper, Report};
 use crate::say;
+use crate::signals::Receivers;
+use crate::signals::standing::Remarks;
 
 /// The running gate, its configuration, and what is shut off at it.
 pub(super) struct Desk<'g> {
@@ -29,6 +31,8 @@ pub(super) struct Desk<'g> {
     pub(super) state_dir: PathBuf,
     pub(super) revocations: Revocations,
     pub(super) keeper: Keeper,
+    pub(super) receivers: Receivers,
+    pub(super) remarks: Remarks,
     pub(super) broker: Broker,
     /// Where edits of the file go.
     pub(super) jobs: Sender<Job>,
@@ -54,7 +58,7 @@ impl Desk<'_> {
                 self.revoke(wanted, order.by)
             }
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
-            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker)),
+            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker, &self.receivers)),
             Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
             Wanted::Registry => return self.look(Then::List(order.answer)),
             Wanted::Edit(edit) => return self.begin(Task::Edit(Box::new(edit)), order.by, order.answer),
@@ -66,8 +70,12 @@ impl Desk<'_> {
 
     /// Puts in force what an issuer's task reports.
     pub(super) fn hear(&mut self, report: Report) {
-        if let Some(changed) = self.keeper.hear(report) {
-            self.gate.set_keys(&[changed]);
+        let Some((signer, keys)) = self.keeper.hear(report) else {
+            return;
+        };
+        match Signals::of_signer(&signer) {
+            Some(transmitter) => self.receivers.set_keys(transmitter, keys),
+            None => drop(self.gate.set_keys(&[(signer, keys)])),
         }
     }
 
@@ -88,6 +96,7 @@ impl Desk<'_> {
             mut snapshot,
             origins,
             grants,
+            transmitters,
         } = *fresh;
         let (now, then) = (&self.config.gate, &fresh.gate);
         if now.listen != then.listen
@@ -100,11 +109,15 @@ impl Desk<'_> {
                 "listen, tls, shards, state_dir and limits take effect at the next start; everything else is reloaded now",
             );
         }
-        if let Err(fault) = self.keeper.follow(&fresh) {
+        let followed = self.keeper.follow(&fresh);
+        if let Err(fault) = followed.and_then(|()| self.receivers.follow(&fresh, transmitters)) {
             // It could be used when it was read, a moment ago.
-            say::notice(&format!("issuers are asked for keys as before this change: {fault}"));
+            say::notice(&format!(
+                "issuers and transmitters are asked as before this change: {fault}"
+            ));
         }
         // Now, and not when the files were read: keys may have been replaced since.
+        self.receivers.set_all_keys(self.keeper.sets());
         publish::set_keys(&mut snapshot, self.keeper.sets());
         let generation = self.gate.publish(&fresh, snapshot, &origins);
         self.broker.follow(grants);
@@ -119,11 +132,11 @@ impl Desk<'_> {
         let config = &self.config;
         for entry in &self.revocations.list().revocations {
             let known = match &entry.what {
-                What::Agent { agent } | What::Delegation { agent, .. } => {
+                What::Agent { agent, .. } | What::Delegation { agent, .. } => {
                     config.agents.iter().any(|known| known.name == *agent)
                 }
                 What::Server { server } => config.servers.iter().any(|known| known.name == *server),
-                What::User { .. } | What::Token { .. } => true,
+                What::User { .. } | What::Token { .. } | What::Session { .. } | What::Key { .. } => true,
             };
             if !known {
                 say::notice(&format!(
@@ -137,7 +150,8 @@ impl Desk<'_> {
     /// In force first, then kept: a full disk must not let anybody stay in.
     pub(super) fn revoke(&mut self, wanted: Revoke, by: u32) -> Answer {
         let Revoke { what, reason } = wanted;
-        if self.revocations.contains(&what) {
+        let by = By::Uid(by);
+        if self.revocations.contains(&what, &by) {
             // Asking again is how somebody mends a list that could not be written down.
             return self.keep(false);
         }
@@ -147,21 +161,30 @@ impl Desk<'_> {
             by,
             reason,
         };
-        let next = match self.revocations.with(entry.clone()) {
-            Ok(next) => next,
+        match self.shut_off(std::slice::from_ref(&entry)) {
+            Ok(()) => {
+                say::notice(&format!("shut off by {}: {}", entry.by, entry.what));
+                self.keep(true)
+            }
             Err(error) => {
                 let status = match error {
                     NotAdded::Full => StatusCode::INSUFFICIENT_STORAGE,
-                    NotAdded::Text => StatusCode::BAD_REQUEST,
+                    NotAdded::Text | NotAdded::Future | NotAdded::Past => StatusCode::BAD_REQUEST,
                 };
-                return Answer::failed(status, &error.to_string());
+                Answer::failed(status, &error.to_string())
             }
-        };
+        }
+    }
+
+    /// Puts `entries` in force, all at once; keeps nothing.
+    pub(super) fn shut_off(&mut self, entries: &[Entry]) -> Result<(), NotAdded> {
+        let next = self.revocations.with(entries, clock::now())?;
         self.gate.shut_off(next.denylist());
         self.revocations = next;
-        self.trace("revoke", &entry.what, by, entry.reason.as_deref());
-        say::notice(&format!("shut off by user id {by}: {}", entry.what));
-        self.keep(true)
+        for entry in entries {
+            self.trace("revoke", &entry.what.to_string(), &entry.by, entry.reason.as_deref());
+        }
+        Ok(())
     }
 
     fn keep(&self, changed: bool) -> Answer {
@@ -179,7 +202,7 @@ impl Desk<'_> {
 
     /// Kept first, then in force: what cannot be written down stays shut off.
     fn lift(&mut self, wanted: &Lift, by: u32) -> Answer {
-        if !self.revocations.contains(&wanted.what) {
+        if !self.revocations.names(&wanted.what) {
             return self.done(false);
         }
         let next = self
@@ -191,7 +214,7 @@ impl Desk<'_> {
             Ok(next) => {
                 self.gate.shut_off(next.denylist());
                 self.revocations = next;
-                self.trace("lift", &wanted.what, by, None);
+                self.trace("lift", &wanted.what.to_string(), &By::Uid(by), None);
                 say::notice(&format!("let back in by user id {by}: {}", wanted.what));
                 self.done(true)
             }
@@ -208,13 +231,17 @@ impl Desk<'_> {
         }
     }
 
-    fn trace(&self, action: &str, what: &What, by_uid: u32, reason: Option<&str>) {
+    pub(super) fn trace(&self, action: &str, what: &str, by: &By, reason: Option<&str>) {
         let change = Change::new(&Changed {
             time: clock::now(),
             generation: self.gate.generation(),
             action,
-            what: &what.to_string(),
-            by_uid,
+            what,
+            by: match by {
+                By::Uid(uid) => Author::Uid(*uid),
+                By::Transmitter { transmitter } => Author::Transmitter(transmitter),
+                By::Server { server } => Author::Server(server),
+            },
             reason,
         });
         self.gate.note(change.record());

@@ -4,7 +4,7 @@
 //! again as soon as the file says so and is in force. Where the file cannot be changed the entry stays.
 
 use hyper::StatusCode;
-use portreeve_core::audit::{Change, Changed};
+use portreeve_core::audit::{Author, Change, Changed};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
@@ -91,7 +91,7 @@ impl Desk<'_> {
         };
         let what = What::from(edit);
         let active = listing::is_active(&self.config, *of, name) == Some(true);
-        if *state == State::Active || !active || self.revocations.contains(&what) {
+        if *state == State::Active || !active || self.revocations.names(&what) {
             return;
         }
         let reason = format!("portreeve {of} {}, until the file says so", edit.action());
@@ -103,7 +103,7 @@ impl Desk<'_> {
             },
             by,
         );
-        if self.revocations.contains(&what) {
+        if self.revocations.names(&what) {
             self.provisional.push(what);
         }
     }
@@ -136,7 +136,7 @@ impl Desk<'_> {
                     before: applied.before,
                     after: applied.after,
                     generation,
-                    shut_off: self.revocations.contains(&what),
+                    shut_off: self.revocations.names(&what),
                 })
             }
         };
@@ -150,7 +150,7 @@ impl Desk<'_> {
             generation: self.gate.generation(),
             action,
             what,
-            by_uid: by,
+            by: Author::Uid(by),
             reason: None,
         };
         let before = applied.and_then(|applied| applied.before.as_deref());
@@ -163,9 +163,12 @@ impl Desk<'_> {
     pub(super) fn settle(&mut self) {
         let config = &self.config;
         let said = |what: &mut What| match what {
-            What::Agent { agent } => listing::is_active(config, Noun::Agent, agent) == Some(false),
+            What::Agent {
+                agent,
+                issued_before: None,
+            } => listing::is_active(config, Noun::Agent, agent) == Some(false),
             What::Server { server } => listing::is_active(config, Noun::Server, server) == Some(false),
-            What::User { .. } | What::Delegation { .. } | What::Token { .. } => false,
+            _ => false,
         };
         let settled: Vec<What> = self.provisional.extract_if(.., said).collect();
         for what in settled {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use portreeve_core::signals::Transmitter;
 use portreeve_core::snapshot::Snapshot;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -32,6 +33,7 @@ pub(super) struct Read {
     pub(super) snapshot: Snapshot,
     pub(super) origins: Origins,
     pub(super) grants: Grants,
+    pub(super) transmitters: Vec<(String, Transmitter)>,
 }
 
 /// What came of a reading that went well.
@@ -149,12 +151,14 @@ fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
     issuers::check(&config).map_err(|fault| Unread::Servers(BootError::Tls(fault)))?;
     let snapshot = publish::snapshot(&config).map_err(Unread::Files)?;
     let grants = broker::grants(&config).map_err(Unread::Files)?;
+    let transmitters = publish::transmitters(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
     Ok(Box::new(Read {
         config,
         snapshot,
         origins,
         grants,
+        transmitters,
     }))
 }
 
@@ -178,7 +182,7 @@ fn folders(config: &Config) -> Vec<PathBuf> {
     };
     let secrets = config.secret_store().folder();
     let mut folders = vec![parent(&config.file), config.gate.policies.clone(), secrets];
-    folders.extend(config.issuers.iter().filter_map(|issuer| match &issuer.keys {
+    folders.extend(config.signers().filter_map(|signer| match &signer.keys {
         IssuerKeys::File(file) => Some(parent(file)),
         IssuerKeys::At(_) | IssuerKeys::Discovered(..) => None,
     }));

@@ -1,16 +1,17 @@
-//! How the gate is, for the admin API: what is in force, and whether the issuers answer.
+//! How the gate is, for the admin API: what is in force, and whether issuers and transmitters answer.
 
 use portreeve_core::credential::Mode;
 use portreeve_core::identity::Issuer;
 
-use crate::admin::contract::{Failing, IssuerStatus, ServerStatus, Status};
+use crate::admin::contract::{Failing, IssuerStatus, RefusedSet, ServerStatus, Status, TransmitterStatus};
 use crate::boot::Gate;
 use crate::broker::Broker;
 use crate::clock;
-use crate::issuers::Keeper;
+use crate::issuers::{self, Keeper};
+use crate::signals::{Received, Receivers};
 
 /// How `gate` is now.
-pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker) -> Status {
+pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker, receivers: &Receivers) -> Status {
     let snapshot = gate.snapshot();
     Status {
         now: clock::now().secs(),
@@ -40,6 +41,36 @@ pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker) -> Status {
                 }),
             })
             .collect(),
+        signals: receivers.all().map(of_transmitter).collect(),
+    }
+}
+
+fn of_transmitter(received: &Received) -> TransmitterStatus {
+    let (configured, health) = (&received.configured, &received.health);
+    TransmitterStatus {
+        name: configured.name.clone(),
+        issuer: configured.signer.issuer.clone(),
+        keys: received.transmitter.keys.keys().len(),
+        poll: configured.poll.as_ref().map(|poll| poll.place.to_string()),
+        push: configured.push_token_file.as_ref().map(|_| configured.push_path()),
+        accepted: health.accepted,
+        repeated: health.repeated,
+        refused: health.refused,
+        last_accepted: health.last_accepted.map(|time| time.secs()),
+        last_refusal: health.last_refusal.as_ref().map(|(at, error)| RefusedSet {
+            at: at.secs(),
+            error: error.clone(),
+        }),
+        answered: health.answered.map(|time| time.secs()),
+        failing: health.failing.as_ref().map(failing),
+    }
+}
+
+fn failing(failing: &issuers::Failing) -> Failing {
+    Failing {
+        since: failing.since.secs(),
+        attempts: failing.attempts,
+        error: failing.error.clone(),
     }
 }
 
@@ -60,10 +91,6 @@ fn of_issuer(issuer: &Issuer, keeper: &Keeper) -> IssuerStatus {
             .as_ref()
             .and_then(|health| health.good_until)
             .map(|time| time.secs()),
-        failing: health.and_then(|health| health.failing).map(|failing| Failing {
-            since: failing.since.secs(),
-            attempts: failing.attempts,
-            error: failing.error.clone(),
-        }),
+        failing: health.and_then(|health| health.failing).map(failing),
     }
 }

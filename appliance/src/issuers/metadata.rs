@@ -2,7 +2,7 @@
 //!
 //! Must never take a document that names another issuer.
 //!
-//! SPEC: RFC 8414 3; OpenID Connect Discovery 1.0, 4.
+//! SPEC: RFC 8414 3; OpenID Connect Discovery 1.0, 4; OpenID Shared Signals Framework 1.0, 7.2.
 
 use serde::Deserialize;
 
@@ -12,6 +12,7 @@ use crate::fetch::{FetchError, Fetcher, Place};
 
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
+const SIGNALS: &str = "/.well-known/ssf-configuration";
 /// Bytes of somebody else's text in a message to the operator.
 const ECHO_BYTES: usize = 128;
 
@@ -48,6 +49,7 @@ pub(crate) async fn find(
     match discovery {
         Discovery::Openid => read(openid).await,
         Discovery::Oauth => read(oauth).await,
+        Discovery::Signals => read(format!("{origin}{SIGNALS}{path}")).await,
         Discovery::Either => match read(openid).await {
             // Only "there is none": an issuer that lies in one place is not asked in another.
             Err(SourceError::Fetch(_, FetchError::Status(400..=499))) => read(oauth).await,

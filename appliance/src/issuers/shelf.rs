@@ -12,7 +12,7 @@ use portreeve_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use super::source::Keys;
-use crate::config::{Issuer, IssuerKeys};
+use crate::config::{IssuerKeys, Signer};
 use crate::replace;
 
 const FOLDER: &str = "issuers";
@@ -45,7 +45,7 @@ impl Shelf {
     /// The keys of `issuer`, if they are of the same `iss` and of the place that is configured now, and not older than
     /// it may be.
     #[must_use]
-    pub(super) fn find(&self, issuer: &Issuer, now: UnixTime) -> Option<Keys> {
+    pub(super) fn find(&self, issuer: &Signer, now: UnixTime) -> Option<Keys> {
         let path = self.path(issuer);
         if fs::metadata(&path).ok()?.len() > FILE_BYTES {
             return None;
@@ -69,7 +69,7 @@ impl Shelf {
     ///
     /// # Errors
     /// What the file system says; the old ones are there still.
-    pub(super) fn put(&self, issuer: &Issuer, keys: &Keys) -> io::Result<()> {
+    pub(super) fn put(&self, issuer: &Signer, keys: &Keys) -> io::Result<()> {
         let kept = Kept {
             issuer: issuer.issuer.clone(),
             place: keys.place.clone(),
@@ -81,8 +81,8 @@ impl Shelf {
         replace::file(&self.path(issuer), &serde_json::to_vec(&kept)?)
     }
 
-    fn path(&self, issuer: &Issuer) -> PathBuf {
-        // A name is letters, digits, - and _: it cannot lead anywhere else.
+    fn path(&self, issuer: &Signer) -> PathBuf {
+        // A name is letters, digits, - and _, and a transmitter's has one dot: it cannot lead anywhere else.
         self.0.join(format!("{}.json", issuer.name))
     }
 }

@@ -13,7 +13,7 @@ use portreeve_core::time::UnixTime;
 
 use super::metadata;
 use crate::clock;
-use crate::config::{Issuer, IssuerKeys};
+use crate::config::{IssuerKeys, Signer};
 use crate::fetch::{FetchError, Fetcher};
 
 /// The keys of an issuer, as they were fetched.
@@ -110,7 +110,7 @@ impl Source {
     ///
     /// # Errors
     /// Its CA file cannot be used.
-    pub(super) fn new(issuer: &Issuer) -> Result<Self, String> {
+    pub(super) fn new(issuer: &Signer) -> Result<Self, String> {
         Ok(Self {
             issuer: issuer.issuer.clone(),
             keys: issuer.keys.clone(),
@@ -129,7 +129,9 @@ impl Source {
                 let found = metadata::find(&self.fetcher, at, &self.issuer, *discovery).await;
                 found?.jwks_uri()?
             }
-            IssuerKeys::File(path) => return Err(SourceError::Fetch(path.display().to_string(), FetchError::Late)),
+            IssuerKeys::File(path) => {
+                return Err(SourceError::Fetch(path.display().to_string(), FetchError::Status(404)));
+            }
         };
         let document = self.fetcher.document(&place).await;
         let document = document.map_err(|error| SourceError::Fetch(place.to_string(), error))?;

@@ -161,6 +161,14 @@ impl Connection {
                     let obtained = shard.obtain(needs.order(&request)).await;
                     shard.under(&snapshot, |context| needs.resume(obtained, &request, context))
                 }
+                Next::Judge(needs) => {
+                    let outcome = shard.judgement(needs.transmitter(), request.body).await;
+                    shard.under(&snapshot, |context| needs.resume(outcome, context))
+                }
+                Next::Revoke(needs) => {
+                    let outcome = shard.revocation(needs.token()).await;
+                    shard.under(&snapshot, |context| needs.resume(&outcome, context))
+                }
                 Next::TakeAnswer(needs) => {
                     let awaited = shard.owners.take_answer(needs.session(), needs.id().clone()).await;
                     shard.under(&snapshot, |context| needs.resume(awaited, &request, context))

@@ -37,12 +37,13 @@ pub fn registry(
 fn agent_entry(agent: &Agent, revocations: &Revocations, seen: &LastSeen, now: UnixTime) -> AgentEntry {
     let what = What::Agent {
         agent: agent.name.clone(),
+        issued_before: None,
     };
     let state = state_of(agent.state);
     let expires = agent.expires.as_ref();
     AgentEntry {
         name: agent.name.clone(),
-        registration: registration(&agent.registration, state, revocations.contains(&what), now),
+        registration: registration(&agent.registration, state, revocations.names(&what), now),
         issuer: agent.issuer.clone(),
         subject: agent.subject.clone(),
         groups: agent.groups.clone(),
@@ -65,7 +66,7 @@ fn server_entry(server: &Server, revocations: &Revocations, now: UnixTime) -> Se
     };
     ServerEntry {
         name: server.name.clone(),
-        registration: registration(&server.registration, state, revocations.contains(&what), now),
+        registration: registration(&server.registration, state, revocations.names(&what), now),
         url: server.url.to_string(),
         path: server.gate_path(),
         era: match server.era {

@@ -25,14 +25,15 @@ pub fn edit(
     };
     let done = change(&config.file, edit, own_uid(), clock::now(), accept)?;
     let line = super::listing::line(&done.config, edit);
-    let revocations = Revocations::load(&config.gate.state_dir).map_err(|fault| NotChanged::Before(vec![fault]));
+    let revocations =
+        Revocations::load(&config.gate.state_dir, clock::now()).map_err(|fault| NotChanged::Before(vec![fault]));
     Ok(Some(Edited {
         changed: done.applied.changed(),
         before: done.applied.before,
         after: done.applied.after,
         line,
         generation: None,
-        shut_off: revocations?.contains(&What::from(edit)),
+        shut_off: revocations?.names(&What::from(edit)),
     }))
 }
 

@@ -1,37 +1,61 @@
-//! What a shard wants of the control plane: keys that tokens named and the gate does not have, and tokens for servers.
+//! What a shard wants of the control plane: keys that tokens named and the gate does not have, tokens for servers, and
+//! answers to what was pushed at it.
 //!
 //! Keys are told rarely enough that no flood matters. Must never wait for room: what cannot be told now is told when the
-//! next such token comes, and an order that finds no room is refused.
+//! next such token comes, and what finds no room is refused.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use portreeve_core::credential::Minted;
+use portreeve_core::mediation::SignalOutcome;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::broker::{self, Ask};
-use crate::io::mailbox::MailError;
+use crate::io::mailbox::{Answer, MailError};
 
 /// Names that wait to be read. Each shard says each at most once a second.
 const WAITING: usize = 64;
 /// How often a shard repeats a name.
 const REPEAT: Duration = Duration::from_secs(1);
+/// Questions of all shards that wait to be read; who asks has shown a token for each.
+const ASKED: usize = 256;
 
 /// The control plane's end.
-#[derive(Debug)]
 pub struct Heard {
     /// Names of issuers whose keys may have been rotated.
     pub keys: Receiver<String>,
     /// Orders for tokens.
     pub tokens: Receiver<Ask>,
+    /// Questions.
+    pub questions: Receiver<Question>,
+}
+
+/// What a shard asks.
+pub enum Question {
+    /// What becomes of a SET?
+    Judgement(Pushed),
+    /// Shut a minted token off, for who holds it.
+    Revocation(Minted, Answer<SignalOutcome>),
+}
+
+/// A SET that was pushed.
+pub struct Pushed {
+    /// The transmitter, by its configured name.
+    pub transmitter: String,
+    /// The SET, as it came.
+    pub set: Vec<u8>,
+    /// Where the answer goes.
+    pub answer: Answer<SignalOutcome>,
 }
 
 /// Tells the control plane. Every shard has its own.
-#[derive(Debug)]
 pub struct Wants {
     tell: Sender<String>,
     order: Sender<Ask>,
+    ask: Sender<Question>,
     told: RefCell<BTreeMap<String, Instant>>,
 }
 
@@ -40,12 +64,19 @@ pub struct Wants {
 pub fn channel_of_wants() -> (Wants, Heard) {
     let (tell, keys) = channel(WAITING);
     let (order, tokens) = channel(broker::ORDERS);
+    let (ask, questions) = channel(ASKED);
     let wants = Wants {
         tell,
         order,
+        ask,
         told: RefCell::default(),
     };
-    (wants, Heard { keys, tokens })
+    let heard = Heard {
+        keys,
+        tokens,
+        questions,
+    };
+    (wants, heard)
 }
 
 impl Clone for Wants {
@@ -53,6 +84,7 @@ impl Clone for Wants {
         Self {
             tell: self.tell.clone(),
             order: self.order.clone(),
+            ask: self.ask.clone(),
             told: RefCell::default(),
         }
     }
@@ -76,9 +108,21 @@ impl Wants {
     /// # Errors
     /// There is no room, or nobody who listens.
     pub fn token(&self, ask: Ask) -> Result<(), MailError> {
-        self.order.try_send(ask).map_err(|error| match error {
-            TrySendError::Full(_) => MailError::Full,
-            TrySendError::Closed(_) => MailError::Gone,
-        })
+        sent(self.order.try_send(ask))
     }
+
+    /// Asks a question.
+    ///
+    /// # Errors
+    /// There is no room, or nobody who listens.
+    pub fn question(&self, question: Question) -> Result<(), MailError> {
+        sent(self.ask.try_send(question))
+    }
+}
+
+fn sent<T>(result: Result<(), TrySendError<T>>) -> Result<(), MailError> {
+    result.map_err(|error| match error {
+        TrySendError::Full(_) => MailError::Full,
+        TrySendError::Closed(_) => MailError::Gone,
+    })
 }

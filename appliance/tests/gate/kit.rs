@@ -11,6 +11,7 @@ mod idp;
 
 mod issuer;
 mod sockets;
+mod transmitter;
 mod upstream;
 
 pub(crate) use client::{Response, Wire, modern_call, modern_headers, read_one, read_response};
@@ -18,6 +19,7 @@ pub(crate) use gate::{Gate, PERMIT_CLERKS};
 pub(crate) use holder::{Holder, sha256};
 pub(crate) use idp::{Idp, JWKS, OPENID};
 pub(crate) use issuer::{Issuer, claims};
+pub(crate) use transmitter::Transmitter;
 pub(crate) use upstream::{Upstream, body_of, json_response};
 
 /// The audience of all test tokens, and the gate's public name.

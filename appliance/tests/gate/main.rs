@@ -9,11 +9,15 @@ mod hazards;
 mod issuers;
 mod kit;
 mod lifecycle;
+mod minted_tokens;
+mod old_tokens;
 mod proofs;
+mod pushed_signals;
 mod registry;
 mod revocation;
 mod secrets;
 mod sessions;
+mod signals;
 mod streams;
 #[path = "../support/sweep.rs"]
 mod sweep;

@@ -43,7 +43,7 @@ pub struct Refusal(Record);
 #[must_use = "what is lost without a gap is lost in silence"]
 pub struct Gap(Record);
 
-/// What an administrator changed at the running gate.
+/// What an administrator or a transmitter of signals changed at the running gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a change nobody can trace is as good as an attack"]
 pub struct Change(Record);
@@ -177,10 +177,21 @@ pub struct Changed<'a> {
     pub action: &'a str,
     /// To what, in words.
     pub what: &'a str,
-    /// The user id of the process that asked for it.
-    pub by_uid: u32,
-    /// Why, as that user says.
+    /// Who asked for it.
+    pub by: Author<'a>,
+    /// Why, as they say.
     pub reason: Option<&'a str>,
+}
+
+/// Who asked for a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author<'a> {
+    /// A process, by its user id.
+    Uid(u32),
+    /// A transmitter of signals, by its configured name.
+    Transmitter(&'a str),
+    /// Whoever holds a token that was made for this server.
+    Server(&'a str),
 }
 
 /// How an exchange ended.
@@ -282,8 +293,12 @@ impl Change {
             .string("time", &changed.time.to_string())
             .number_u64("generation", changed.generation)
             .string("action", changed.action)
-            .string("what", &printable(changed.what))
-            .number_u64("by_uid", changed.by_uid.into());
+            .string("what", &printable(changed.what));
+        match changed.by {
+            Author::Uid(uid) => object.number_u64("by_uid", uid.into()),
+            Author::Transmitter(name) => object.string("by_transmitter", &printable(name)),
+            Author::Server(name) => object.string("by_server", &printable(name)),
+        };
         outside(&mut object, "before", before);
         outside(&mut object, "after", after);
         outside(&mut object, "reason", changed.reason);

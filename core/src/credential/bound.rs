@@ -143,6 +143,14 @@ impl Credentials {
         Some(documents::jwks(keys))
     }
 
+    /// The key of that `kid`, and the server whose it is.
+    pub(super) fn key(&self, kid: &str) -> Option<(&str, &SigningKey)> {
+        self.servers.iter().find_map(|(server, means)| {
+            let key = means.public_keys()?.into_iter().find(|key| key.id() == kid)?;
+            Some((server.as_str(), key))
+        })
+    }
+
     /// The metadata of this issuer (RFC 8414).
     #[must_use]
     pub fn authorization_server_document(&self) -> Vec<u8> {

@@ -6,6 +6,9 @@ use super::key::SigningKey;
 use crate::jose;
 use crate::json::write::ObjectWriter;
 
+/// The path at the gate where a minted token is revoked.
+pub const REVOCATION: &str = "/oauth/revoke";
+
 /// The JWK set of `keys`.
 #[must_use]
 pub fn jwks<'k>(keys: impl IntoIterator<Item = &'k SigningKey>) -> Vec<u8> {
@@ -20,7 +23,8 @@ pub fn jwks<'k>(keys: impl IntoIterator<Item = &'k SigningKey>) -> Vec<u8> {
     out
 }
 
-/// The metadata of an issuer that only mints: it has keys, and no endpoint where anybody could ask for a token.
+/// The metadata of an issuer that only mints: it has keys, and no endpoint where anybody could ask for a token, but one where
+/// whoever holds one can end it.
 #[must_use]
 pub fn authorization_server(issuer: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
@@ -30,6 +34,11 @@ pub fn authorization_server(issuer: &str) -> Vec<u8> {
         .string("jwks_uri", &format!("{issuer}/.well-known/jwks.json"));
     // SPEC: RFC 8414 2: response_types_supported is REQUIRED and MUST NOT be empty.
     object.array("response_types_supported", |array| {
+        array.string("none");
+    });
+    object.string("revocation_endpoint", &format!("{issuer}{REVOCATION}"));
+    // SPEC: RFC 8414 2: without it, client_secret_basic would be meant.
+    object.array("revocation_endpoint_auth_methods_supported", |array| {
         array.string("none");
     });
     object.finish();
@@ -87,6 +96,7 @@ mod tests {
         let issuer: serde_json::Value = serde_json::from_slice(&authorization_server("https://gate.example")).unwrap();
         assert_eq!(issuer["issuer"], "https://gate.example");
         assert_eq!(issuer["jwks_uri"], "https://gate.example/.well-known/jwks.json");
+        assert_eq!(issuer["revocation_endpoint"], "https://gate.example/oauth/revoke");
 
         let idp = ["https://idp.example".to_owned()];
         let body = protected_resource("https://gate.example/jira/mcp", &idp);

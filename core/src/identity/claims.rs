@@ -121,6 +121,12 @@ pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: Uni
         scopes: scopes(claims, &issuer.claims)?,
         jti: optional(claims, "jti", Fault::AuthFacts)?,
         bound: None,
+        sid: optional(claims, "sid", Fault::AuthFacts)?,
+        // Only an SVID may lack it, and is then as old as can be.
+        issued: claims
+            .get("iat")
+            .and_then(Value::as_u64)
+            .map_or(UnixTime::default(), UnixTime::from_secs),
     })
 }
 

@@ -82,7 +82,7 @@ pub enum Fault {
     Actor,
     /// `may_act` is not an object with a string `sub`.
     MayAct,
-    /// `auth_time`, `acr`, `amr` or `jti` is not of its type.
+    /// `auth_time`, `acr`, `amr`, `jti` or `sid` is not of its type.
     AuthFacts,
     /// No such agent is registered.
     AgentUnknown,
@@ -98,6 +98,12 @@ pub enum Fault {
     DelegationRevoked,
     /// This very token is revoked.
     TokenRevoked,
+    /// The login session of this token is revoked.
+    SessionRevoked,
+    /// The key that this token is bound to is revoked.
+    KeyRevoked,
+    /// Everything that was issued to this agent or user before a moment is revoked, and the token is older.
+    Outdated,
     /// `cnf` is not exactly one confirmation that is understood.
     Confirmation,
     /// A token that is bound to a key or certificate is presented as if it were not.
@@ -182,7 +188,10 @@ impl Fault {
             | Self::AgentRevoked
             | Self::UserRevoked
             | Self::DelegationRevoked
-            | Self::TokenRevoked => "revoked",
+            | Self::TokenRevoked
+            | Self::SessionRevoked
+            | Self::KeyRevoked
+            | Self::Outdated => "revoked",
             Self::Confirmation
             | Self::BoundToken
             | Self::UnboundToken
@@ -257,7 +266,7 @@ impl fmt::Display for Fault {
             Self::GroupsElsewhere => "the groups are not in the token",
             Self::Actor => "act is not a bounded chain of actors",
             Self::MayAct => "may_act does not name an actor",
-            Self::AuthFacts => "auth_time, acr, amr or jti is not of its type",
+            Self::AuthFacts => "auth_time, acr, amr, jti or sid is not of its type",
             Self::AgentUnknown => "the agent is not registered",
             Self::AgentSuspended => "the agent is suspended",
             Self::AgentRevoked => "the agent is revoked",
@@ -265,6 +274,9 @@ impl fmt::Display for Fault {
             Self::UserRevoked => "the user is revoked",
             Self::DelegationRevoked => "the agent may no longer act for this user",
             Self::TokenRevoked => "this token is revoked",
+            Self::SessionRevoked => "the session of this token is revoked",
+            Self::KeyRevoked => "the key of this token is revoked",
+            Self::Outdated => "issued before everything older was revoked",
             Self::Confirmation => "bound to something that is not understood",
             Self::BoundToken => "bound to something whose possession was not proved",
             Self::UnboundToken => "the token is not bound to a key",

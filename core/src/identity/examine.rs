@@ -146,7 +146,10 @@ const fn stage_of(fault: Fault) -> Stage {
         | Fault::AgentRevoked
         | Fault::UserRevoked
         | Fault::DelegationRevoked
-        | Fault::TokenRevoked => Stage::Registration,
+        | Fault::TokenRevoked
+        | Fault::SessionRevoked
+        | Fault::KeyRevoked
+        | Fault::Outdated => Stage::Registration,
         Fault::BoundToken
         | Fault::UnboundToken
         | Fault::AssertionBound

@@ -179,6 +179,10 @@ impl Verified {
             scopes: agent.scopes.clone(),
             user_jti: self.jti.clone(),
             agent_jti: agent.jti.clone(),
+            user_sid: self.sid.clone(),
+            agent_sid: agent.sid.clone(),
+            user_issued: self.issued,
+            agent_issued: agent.issued,
         }
     }
 }

@@ -72,6 +72,14 @@ pub struct AuthFacts {
     pub user_jti: Option<String>,
     /// The identifier of the token that names the agent.
     pub agent_jti: Option<String>,
+    /// The login session that the user's token belongs to (`sid`, OpenID Connect Front-Channel Logout 1.0, 3).
+    pub user_sid: Option<String>,
+    /// The login session that the agent's token belongs to.
+    pub agent_sid: Option<String>,
+    /// When the token that names the user was issued (`iat`).
+    pub user_issued: UnixTime,
+    /// When the token that names the agent was issued (`iat`).
+    pub agent_issued: UnixTime,
 }
 
 impl Principal {
@@ -137,6 +145,15 @@ impl Principal {
         &self.auth
     }
 
+    /// The SHA-256 digest of the key or certificate that the agent's token is bound to (RFC 7638, RFC 8705 3.1).
+    #[must_use]
+    pub const fn key(&self) -> Option<[u8; 32]> {
+        match self.bound() {
+            Some(Binding::Key(digest) | Binding::Certificate(digest)) => Some(digest),
+            None => None,
+        }
+    }
+
     /// The earliest of each token's `exp`, without leeway, and the end of the agent's registration: nothing derived from
     /// this principal may live longer.
     #[must_use]
@@ -153,7 +170,7 @@ impl Principal {
 }
 
 impl User {
-    pub(super) const fn new(id: String, issuer: String, groups: Vec<String>) -> Self {
+    pub(crate) const fn new(id: String, issuer: String, groups: Vec<String>) -> Self {
         Self { id, issuer, groups }
     }
 

@@ -51,6 +51,9 @@ pub(super) struct Verified {
     pub(super) jti: Option<String>,
     /// What its presenter must possess.
     pub(super) bound: Option<Binding>,
+    pub(super) sid: Option<String>,
+    /// `iat`
+    pub(super) issued: UnixTime,
 }
 
 /// The reusable memory of a verification.

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::call::Call;
-use super::{Context, Next, Refusal, Request, decide, door};
+use super::{Context, Next, Refusal, Request, decide, door, revoke, signal};
 use crate::framing::http1::{Known, Method};
 use crate::identity::{
     Fault, Identified, IdentityError, Presented, Principal, ProofFault, ProofId, Scheme, Spent, Terms,
@@ -163,6 +163,8 @@ pub fn admit(request: &Request<'_>, context: &mut Context<'_>) -> Next {
     let server = match door::enter(request, context.snapshot) {
         Ok(door::Route::Server(server)) => server,
         Ok(door::Route::Document(reply)) => return Call::publish(reply),
+        Ok(door::Route::Signal(door)) => return signal::receive(call, door, request, context),
+        Ok(door::Route::Revocation) => return revoke::receive(call, request, context),
         Err(refusal) => return call.refuse(&refusal, context),
     };
     call.at(server);

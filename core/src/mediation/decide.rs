@@ -74,6 +74,7 @@ impl<'c> Judge<'c> {
             peer_ip: call.peer,
             tls: call.tls,
             credential: context.snapshot.credentials.mode(&server.name)?.name(),
+            standing: context.snapshot.standing.of(principal.user()),
         };
         Some(Self {
             snapshot: context.snapshot,

@@ -7,13 +7,14 @@
 use super::{Refusal, Reply, Request};
 use crate::credential::documents;
 use crate::framing::http1::{Known, Method};
-use crate::snapshot::{Server, Snapshot};
+use crate::snapshot::{Server, SignalDoor, Snapshot};
 
 const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 const SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
 const JWKS: &str = "/.well-known/jwks.json";
 const ALLOW_SERVER: &str = "POST, GET, DELETE";
 const ALLOW_DOCUMENT: &str = "GET";
+const ALLOW_POST: &str = "POST";
 
 /// Where a request leads.
 pub(super) enum Route<'a> {
@@ -21,6 +22,10 @@ pub(super) enum Route<'a> {
     Server(&'a Server),
     /// To one of the gate's public documents.
     Document(Reply),
+    /// To where minted tokens are revoked.
+    Revocation,
+    /// To where a transmitter pushes its signals.
+    Signal(&'a SignalDoor),
 }
 
 /// Checks `Host` and `Origin`, then finds the server or the document.
@@ -44,6 +49,18 @@ pub(super) fn enter<'a>(request: &Request<'_>, snapshot: &'a Snapshot) -> Result
         return match request.method {
             Method::Post | Method::Get | Method::Delete => Ok(Route::Server(server)),
             _ => Err(Refusal::Method { allow: ALLOW_SERVER }),
+        };
+    }
+    if let Some(door) = front.signals.iter().find(|door| door.path == path) {
+        return match request.method {
+            Method::Post => Ok(Route::Signal(door)),
+            _ => Err(Refusal::Method { allow: ALLOW_POST }),
+        };
+    }
+    if path == documents::REVOCATION {
+        return match request.method {
+            Method::Post => Ok(Route::Revocation),
+            _ => Err(Refusal::Method { allow: ALLOW_POST }),
         };
     }
     let document = document(path, snapshot).ok_or(Refusal::Path)?;

@@ -6,6 +6,7 @@
 //! SPEC: MCP 2026-07-28 basic/transports/streamable-http (statuses), basic/authorization (challenges), RFC 6750 3,
 //! RFC 9449 7.1, RFC 9728 5.1.
 
+use super::signal::SignalRefusal;
 use crate::credential::GrantRefusal;
 use crate::identity::{Fault, IdentityError, ProofFault, Scheme, Side};
 use crate::jose;
@@ -52,7 +53,7 @@ impl Reply {
         Self::json(status, body)
     }
 
-    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -81,6 +82,12 @@ pub enum Refusal {
         /// How the caller presented its token.
         scheme: Scheme,
     },
+    /// A pushed signal is not taken.
+    Signal(SignalRefusal),
+    /// A revocation is not a form with one token.
+    RevocationForm,
+    /// A revocation cannot be put in force at the moment.
+    RevocationLater,
     /// The agent may not use this server at all.
     Server,
     /// The body is not declared as JSON in UTF-8.
@@ -223,6 +230,8 @@ impl Refusal {
             Self::Path => "path",
             Self::Method { .. } => "http_method",
             Self::Identity { error, .. } => error.reason(),
+            Self::Signal(_) => "signal",
+            Self::RevocationForm | Self::RevocationLater => "revocation",
             Self::Server => "server_not_allowed",
             Self::MediaType => "media_type",
             Self::ContentEncoding => "content_encoding",
@@ -270,6 +279,10 @@ impl Refusal {
                 metadata,
                 scheme,
             } => challenge(error, metadata, *scheme),
+            Self::Signal(refusal) => refusal.reply(),
+            // SPEC: RFC 6749 5.2; RFC 7009 2.2.1.
+            Self::RevocationForm => Reply::json(400, br#"{"error":"invalid_request"}"#.to_vec()),
+            Self::RevocationLater => Reply::empty(503).with("retry-after", "5"),
             Self::Server => plain(403, "this agent may not use this server"),
             Self::MediaType => plain(415, "the body must be application/json in UTF-8"),
             Self::ContentEncoding => plain(415, "the body must not be encoded").with("accept-encoding", "identity"),

@@ -165,6 +165,7 @@ pub(super) fn context(
         peer_ip,
         tls,
         credential,
+        standing,
     } = request.facts;
     let mut auth = vec![
         ("amr", set(&mut request.who.amr.iter().map(String::as_str))),
@@ -201,6 +202,10 @@ pub(super) fn context(
         ("time", time),
         (ARGS, args),
     ];
+    let risk = standing.risk.map(|risk| ("user_risk", string(risk.name())));
+    let device = standing.device_compliant.map(RestrictedExpression::new_bool);
+    let device = device.map(|compliant| ("device_compliant", compliant));
+    let pairs = pairs.into_iter().chain(risk).chain(device);
     Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(|_| Unevaluable)
 }
 

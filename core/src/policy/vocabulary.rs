@@ -55,6 +55,8 @@ pub(super) const CONTEXT: &[Attribute] = &[
         name: "time",
         inner: Inner::Known(&[value("now"), value("local_minutes"), value("weekday")]),
     },
+    value("user_risk"),
+    value("device_compliant"),
     Attribute {
         name: ARGS,
         inner: Inner::Open,

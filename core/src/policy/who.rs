@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::identity::Principal;
+use crate::signals::UserStanding;
 use crate::time::UnixTime;
 
 /// The verified caller as policies see it. Entity ids are these exact strings, without normalisation.
@@ -70,4 +71,6 @@ pub struct Facts {
     pub tls: bool,
     /// What the server would be shown, in one word: `context.credential`.
     pub credential: &'static str,
+    /// What transmitters of signals said of the user: `context.user_risk`, `context.device_compliant`.
+    pub standing: UserStanding,
 }

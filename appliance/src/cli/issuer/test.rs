@@ -10,7 +10,7 @@ use portreeve_core::identity::{Examination, Issuer, Side, Step, Trust, examine};
 use super::Who;
 use crate::cli::{Failure, unknown};
 use crate::clock;
-use crate::config::{self, Config, IssuerKeys, publish};
+use crate::config::{self, Config, IssuerKeys, Signer, publish};
 use crate::issuers;
 
 /// Bytes of a file with a token: the longest token, a scheme and a line end.
@@ -79,11 +79,11 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Fetches the keys of that issuer into `trust`, unless they are there. Gives back where they are from.
 fn fetch(config: &Config, name: &str, trust: &mut Trust) -> Result<Option<String>, Failure> {
-    let fetched = |issuer: &&config::Issuer| issuer.name == name && !matches!(issuer.keys, IssuerKeys::File(_));
-    let Some(issuer) = config.issuers.iter().find(fetched) else {
+    let fetched = |signer: &Signer| signer.name == name && !matches!(signer.keys, IssuerKeys::File(_));
+    let Some(issuer) = config.signers().find(fetched) else {
         return Ok(None);
     };
-    let (keys, place) = issuers::fetch_once(issuer)
+    let (keys, place) = issuers::fetch_once(&issuer)
         .map_err(|error| Failure::Other(format!("the keys of issuer {name} cannot be fetched: {error}")))?;
     trust.set_keys(name, keys);
     Ok(Some(place))

@@ -11,7 +11,7 @@ use crate::config::{EMBEDDED, IssuerKeys, Profile};
 use crate::fetch::Place;
 
 const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 const LEEWAY: Duration = Duration::from_secs(30);
 const LEEWAY_MAX: Duration = Duration::from_secs(120);
 

@@ -192,7 +192,7 @@ fn a_change_says_who_and_what_stood_before_and_after() {
         generation: 7,
         action: "suspend",
         what: "agent claude",
-        by_uid: 1_000,
+        by: Author::Uid(1_000),
         reason: None,
     };
     let edited = json(Change::edited(&changed, Some("active"), Some("suspended\u{202e}")).record());

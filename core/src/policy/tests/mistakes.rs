@@ -51,7 +51,7 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "permit(principal, action, resource) when { context has session };",
         "p.cedar:1:56: unknown attribute `context.session` \
-             (there are: agent, agent_ref, auth, credential, net, time, args)",
+             (there are: agent, agent_ref, auth, credential, net, time, user_risk, device_compliant, args)",
     ),
     (
         "permit(principal, action, resource) when { principal.email == \"x\" };",

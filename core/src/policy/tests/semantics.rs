@@ -14,6 +14,8 @@ use crate::policy::DenyReason;
 use crate::policy::PolicySet;
 use crate::policy::Requirement;
 use crate::policy::decide;
+use crate::signals::Risk;
+use crate::signals::UserStanding;
 
 #[test]
 fn the_empty_set_denies_every_action() {
@@ -317,4 +319,30 @@ fn like_and_sets_behave_as_documented() {
     assert!(condition("context.args.s.contains(\"a\")", r#"{"s":["a",1,null]}"#));
     assert!(!condition("context.args.n == \"1\"", r#"{"n":1}"#));
     assert!(condition("context.args.n != \"1\"", r#"{"n":1}"#));
+}
+
+#[test]
+fn what_was_said_of_a_user_is_seen_and_absent_where_nothing_was() {
+    let text = r#"permit(principal, action, resource);
+        @id("risk") forbid(principal, action, resource) when { context has user_risk && context.user_risk == "high" };
+        @id("device") forbid(principal, action, resource)
+        when { context has device_compliant && !context.device_compliant };"#;
+    let strict = r#"permit(principal, action, resource);
+        @id("strict") forbid(principal, action, resource) unless { context.device_compliant };"#;
+    let denied_by = |text: &str, risk, device_compliant| {
+        let mut site = Site::new();
+        site.standing = UserStanding { risk, device_compliant };
+        let decision = site.decide(&load(text), "jira", Action::Session, "{}");
+        match decision {
+            Decision::Permit(_) => Vec::new(),
+            Decision::Deny(denial) => denial.policies.iter().map(ToString::to_string).collect(),
+        }
+    };
+    assert!(denied_by(text, None, None).is_empty());
+    assert!(denied_by(text, Some(Risk::Medium), Some(true)).is_empty());
+    assert_eq!(denied_by(text, Some(Risk::High), None), ["risk"]);
+    assert_eq!(denied_by(text, Some(Risk::Low), Some(false)), ["device"]);
+    // Without `has`, what is absent is an error, and an error in a forbid denies.
+    assert_eq!(denied_by(strict, None, None), ["strict"]);
+    assert!(denied_by(strict, None, Some(true)).is_empty());
 }

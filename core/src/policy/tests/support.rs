@@ -15,6 +15,7 @@ use crate::policy::PolicySet;
 use crate::policy::Who;
 use crate::policy::decide;
 use crate::policy::listable;
+use crate::signals::UserStanding;
 use crate::time::UnixTime;
 
 /// Lets everything through that no forbid stops.
@@ -52,6 +53,7 @@ pub(super) struct Site {
     pub(super) scopes: Vec<String>,
     pub(super) acr: Option<&'static str>,
     pub(super) auth_age_secs: Option<u64>,
+    pub(super) standing: UserStanding,
 }
 
 /// Saturday, 2026-11-21T09:30:00Z.
@@ -67,6 +69,7 @@ impl Site {
             scopes: owned(&["mcp"]),
             acr: None,
             auth_age_secs: Some(60),
+            standing: UserStanding::default(),
         }
     }
 
@@ -105,6 +108,7 @@ impl Site {
             peer_ip: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)),
             tls: true,
             credential: "mint",
+            standing: self.standing,
         };
         let arguments = document.as_ref().map(json::Document::root);
         ask(&AccessRequest {
