@@ -474,3 +474,23 @@ fn a_proof_in_the_message_is_refused_and_the_metadata_names_the_algorithms() {
     let algorithms = json!(["EdDSA", "Ed25519", "ES256", "ES384", "PS256", "RS256"]);
     assert_eq!(metadata["dpop_signing_alg_values_supported"], algorithms);
 }
+
+#[test]
+fn a_key_that_is_shut_off_proves_nothing_any_more_and_other_keys_still_do() {
+    let upstream = Upstream::obliging();
+    let gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let (lost, kept) = (
+        Bound::new(&gate, Holder::ed25519(1)),
+        Bound::new(&gate, Holder::es256()),
+    );
+    let nonce = lost.nonce();
+    let call = |bound: &Bound<'_>| bound.prove(&bound.holder.proof(&bound.agent, Some(&nonce))).status;
+    assert_eq!((call(&lost), call(&kept)), (200, 200));
+    let revoked = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"))
+        .args(["revoke", "key", &lost.holder.jkt()])
+        .current_dir(gate.folder.path())
+        .output()
+        .unwrap();
+    assert!(revoked.status.success(), "{revoked:?}");
+    assert_eq!((call(&lost), call(&kept)), (401, 200), "on the very next request");
+}
