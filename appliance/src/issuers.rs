@@ -300,7 +300,8 @@ impl Kept {
         let set = keys.set.clone();
         let count = set.keys().len();
         if changed {
-            say::notice(&format!("issuer {name}: {count} keys from {}", keys.place));
+            let noun = if count == 1 { "key" } else { "keys" };
+            say::notice(&format!("issuer {name}: {count} {noun} from {}", keys.place));
         }
         self.keys = Some(keys);
         changed.then_some(set)
