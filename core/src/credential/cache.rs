@@ -5,7 +5,11 @@
 use core::fmt;
 use std::rc::Rc;
 
+use ring::digest::{Context, SHA256};
+
+use super::claims::update_framed;
 use super::minter::Token;
+use crate::identity::Principal;
 use crate::limits;
 use crate::time::UnixTime;
 
@@ -20,6 +24,24 @@ const _: () = assert!(
 
 /// The digest of everything that makes a token usable for a request.
 pub(super) type Key = [u8; 32];
+
+/// The key of what `parts` say, for whom `principal` is: user, agent and the actors before it.
+pub(super) fn key(parts: [&str; 3], principal: Option<&Principal>) -> Key {
+    let mut hash = Context::new(&SHA256);
+    for part in parts {
+        update_framed(&mut hash, part);
+    }
+    if let Some(principal) = principal {
+        hash.update(&principal.binding());
+        for actor in principal.agent().prior() {
+            update_framed(&mut hash, actor.issuer.as_deref().unwrap_or_default());
+            update_framed(&mut hash, &actor.subject);
+        }
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(hash.finish().as_ref());
+    key
+}
 
 type Set = [Option<(Key, Rc<Token>)>; WAYS];
 

@@ -5,12 +5,10 @@
 use core::fmt;
 use std::rc::Rc;
 
-use ring::digest::{Context, SHA256};
 use zeroize::Zeroizing;
 
 use super::bound::{BoundCredential, Mode};
-use super::cache::{Key, MintCache};
-use super::claims::update_framed;
+use super::cache::{self, Key, MintCache};
 use super::grant::Obtained;
 use super::key::SigningKey;
 use super::minter::{CredentialError, MintKeys, Occasion, Scopes, Token};
@@ -84,20 +82,8 @@ impl Fetching {
 
     /// The digest of everything that makes one token good for another request.
     fn key(&self, principal: &Principal, server: &str, scope: &str) -> Key {
-        let mut hash = Context::new(&SHA256);
-        for part in [self.mode.name(), server, scope] {
-            update_framed(&mut hash, part);
-        }
-        if self.mode != Mode::ClientCredentials {
-            hash.update(&principal.binding());
-            for actor in principal.agent().prior() {
-                update_framed(&mut hash, actor.issuer.as_deref().unwrap_or_default());
-                update_framed(&mut hash, &actor.subject);
-            }
-        }
-        let mut key = Key::default();
-        key.copy_from_slice(hash.finish().as_ref());
-        key
+        let named = (self.mode != Mode::ClientCredentials).then_some(principal);
+        cache::key([self.mode.name(), server, scope], named)
     }
 
     pub(super) const fn public_keys(&self) -> [&SigningKey; 2] {

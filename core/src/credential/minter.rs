@@ -11,11 +11,10 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::digest::{Context, SHA256};
 use zeroize::Zeroizing;
 
-use super::cache::{Key, MintCache};
-use super::claims::{Claims, Party, update_framed};
+use super::cache::{self, Key, MintCache};
+use super::claims::{Claims, Party};
 use super::key::SigningKey;
 use super::shape::ClaimShape;
 use crate::identity::Principal;
@@ -163,19 +162,8 @@ impl Minting {
 
     /// The digest of everything a token says that differs between requests, except ids and times.
     fn cache_key(&self, principal: &Principal, server: &str, scope: &str) -> Key {
-        let mut hash = Context::new(&SHA256);
-        hash.update(&principal.binding());
         // Servers that share an audience share no key and no client id.
-        for part in [server, &self.audience, scope] {
-            update_framed(&mut hash, part);
-        }
-        for actor in principal.agent().prior() {
-            update_framed(&mut hash, actor.issuer.as_deref().unwrap_or_default());
-            update_framed(&mut hash, &actor.subject);
-        }
-        let mut key = Key::default();
-        key.copy_from_slice(hash.finish().as_ref());
-        key
+        cache::key([server, &self.audience, scope], Some(principal))
     }
 
     pub(super) const fn public_keys(&self) -> [&SigningKey; 2] {

@@ -117,7 +117,18 @@ impl Resolver<'_> {
         })
     }
 
-    fn scope(&mut self, written: &Spanned<String>) {
+    pub(super) fn secret_name(&mut self, written: &Spanned<String>) {
+        if !secrets::is_name(written.get_ref()) {
+            // What stands there may be the secret itself: it is not repeated.
+            self.refuse(
+                written,
+                "this is not the name of a secret",
+                "write a name here, and the secret itself into the store: portreeve secret set NAME",
+            );
+        }
+    }
+
+    pub(super) fn scope(&mut self, written: &Spanned<String>) {
         if !Scopes::is_scope(written.get_ref()) {
             self.refuse(
                 written,
@@ -180,14 +191,7 @@ impl Resolver<'_> {
             );
             return None;
         };
-        if !secrets::is_name(secret.get_ref()) {
-            // What stands there may be the secret itself: it is not repeated.
-            self.refuse(
-                &secret,
-                "this is not the name of a secret",
-                "write a name here, and the secret itself into the store: portreeve secret set NAME",
-            );
-        }
+        self.secret_name(&secret);
         Some(Held {
             position: self.source.fault(secret.span(), "").position,
             secret: secret.into_inner(),

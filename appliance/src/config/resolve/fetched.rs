@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portreeve_core::credential::{Mode, Scopes};
+use portreeve_core::credential::Mode;
 use portreeve_core::limits::GRANT_LIFETIME_MAX;
 use toml::Spanned;
 
@@ -10,7 +10,6 @@ use super::{Resolver, at_most};
 use crate::config::credential::{Actor, Client, Fetched, Party};
 use crate::config::{Tls, raw};
 use crate::fetch::Place;
-use crate::secrets;
 
 impl Resolver<'_> {
     /// `None` is never used: there is a fault then.
@@ -26,12 +25,8 @@ impl Resolver<'_> {
         });
         for scope in written.scopes.values().chain(&written.scopes_default) {
             // The empty one asks for whatever the client has.
-            if !scope.get_ref().is_empty() && !Scopes::is_scope(scope.get_ref()) {
-                self.refuse(
-                    scope,
-                    "this is not a scope",
-                    "words of visible ASCII, one space between them",
-                );
+            if !scope.get_ref().is_empty() {
+                self.scope(scope);
             }
         }
         let Some(at) = written.at else {
@@ -137,14 +132,8 @@ impl Resolver<'_> {
                 "secret = \"NAME\" goes with client_auth = \"secret_basic\" or \"secret_post\", and with no other";
             self.refuse(&whole, "this way of saying who the gate is does not fit its keys", hint);
         }
-        if let Some(secret) = party
-            .secret
-            .as_ref()
-            .filter(|secret| !secrets::is_name(secret.get_ref()))
-        {
-            // What stands there may be the secret itself: it is not repeated.
-            let hint = "write a name here, and the secret itself into the store: portreeve secret set NAME";
-            self.refuse(secret, "this is not the name of a secret", hint);
+        if let Some(secret) = &party.secret {
+            self.secret_name(secret);
         }
         let identity = match (party.certificate, party.key) {
             (Some(certificate), Some(key)) => Some(Tls {
