@@ -28,6 +28,7 @@ mod reload;
 mod sightings;
 mod signals;
 mod status;
+mod watched;
 
 use desk::Desk;
 use reload::{Came, Unread};

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -13,10 +14,11 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinError;
 
 use super::registrar::{Job, Task};
+use super::watched::Files;
 use crate::boot::{self, BootError};
 use crate::broker::{self, Grants};
 use crate::clock;
-use crate::config::{self, Config, Diagnostic, IssuerKeys, keys, publish};
+use crate::config::{self, Config, Diagnostic, keys, publish};
 use crate::issuers;
 use crate::registry::{self, Done, NotChanged};
 use crate::shard::Origins;
@@ -63,7 +65,7 @@ async fn settled(changes: &mut Receiver<()>) {
     {}
 }
 
-/// Watches the folders of everything a snapshot is made of: files are replaced, so their folders are what changes.
+/// Watches the folders of everything a snapshot is made of.
 ///
 /// Whatever changed is read on another thread: a slow disk or name server must not keep an order from being carried out.
 ///
@@ -72,22 +74,26 @@ async fn settled(changes: &mut Receiver<()>) {
 pub(super) fn watch(config: &Config, jobs: Receiver<Job>) -> io::Result<(Receiver<Came>, RecommendedWatcher)> {
     let hangup = signal(SignalKind::hangup())?;
     let (tell, changes) = channel(1);
-    let state = config.gate.state_dir.clone();
+    let files = Arc::new(Mutex::new(Files::of(config)));
+    let watched = Arc::clone(&files);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let ours = |path: &PathBuf| path.parent() == Some(&state);
-        if event.is_ok_and(|event| !event.kind.is_access() && !event.paths.iter().all(ours)) {
+        let files = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let concern =
+            |event: notify::Event| !event.kind.is_access() && event.paths.iter().any(|path| files.concern(path));
+        if event.is_ok_and(concern) {
             // Full means that a change is already waiting to be seen.
             let _ = tell.try_send(());
         }
     })
     .map_err(io::Error::other)?;
-    for folder in folders(config) {
+    for folder in Files::of(config).folders() {
         let watched = watcher.watch(&folder, RecursiveMode::NonRecursive);
         watched.map_err(io::Error::other)?;
     }
     let worker = Worker {
         file: config.file.clone(),
         state_dir: config.gate.state_dir.clone(),
+        files,
         changes,
         hangup,
         jobs,
@@ -99,6 +105,8 @@ pub(super) fn watch(config: &Config, jobs: Receiver<Job>) -> io::Result<(Receive
 struct Worker {
     file: PathBuf,
     state_dir: PathBuf,
+    /// Those of what was read last.
+    files: Arc<Mutex<Files>>,
     changes: Receiver<()>,
     hangup: Signal,
     jobs: Receiver<Job>,
@@ -134,7 +142,11 @@ impl Worker {
             _ = self.hangup.recv() => {}
             _ = self.changes.recv() => settled(&mut self.changes).await,
         }
-        tokio::task::spawn_blocking(move || Came::Reading(read(&file, &state_dir))).await
+        let reading = tokio::task::spawn_blocking(move || read(&file, &state_dir)).await?;
+        if let Ok(fresh) = &reading {
+            *self.files.lock().unwrap_or_else(PoisonError::into_inner) = Files::of(&fresh.config);
+        }
+        Ok(Came::Reading(reading))
     }
 }
 
@@ -173,20 +185,4 @@ fn edit(file: &Path, state_dir: &Path, job: &Job) -> Result<Done<Fresh>, NotChan
         Task::Edit(edit) => registry::change(file, edit, job.by, clock::now(), accept),
         Task::Undo => registry::undo(file, accept),
     }
-}
-
-fn folders(config: &Config) -> Vec<PathBuf> {
-    let parent = |path: &Path| match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let secrets = config.secret_store().folder();
-    let mut folders = vec![parent(&config.file), config.gate.policies.clone(), secrets];
-    folders.extend(config.signers().filter_map(|signer| match &signer.keys {
-        IssuerKeys::File(file) => Some(parent(file)),
-        IssuerKeys::At(_) | IssuerKeys::Discovered(..) => None,
-    }));
-    folders.sort();
-    folders.dedup();
-    folders
 }

@@ -170,3 +170,23 @@ fn every_request_leaves_an_intent_and_an_outcome_or_a_refusal() {
         );
     }
 }
+
+#[test]
+fn a_log_beside_the_configuration_is_no_reason_to_read_it_again() {
+    let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
+    // Its standard error goes into a file in the very folder of its configuration.
+    let mut gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let headers = headers(&issuer);
+    let replace = |text: &str| {
+        let next = gate.folder.path().join("policies/next");
+        fs::write(&next, text).unwrap();
+        fs::rename(&next, gate.folder.path().join("policies/test.cedar")).unwrap();
+    };
+    replace(r#"@id("nobody") forbid(principal, action, resource is Tool);"#);
+    assert!(until(&gate, &headers, |answer| answer["error"]["code"] == -31403));
+    replace(PERMIT_CLERKS);
+    assert!(until(&gate, &headers, |answer| answer["result"].is_object()));
+    assert!(gate.stop().success());
+    let said = fs::read_to_string(gate.folder.path().join("stderr.log")).unwrap();
+    assert_eq!(said.matches("reloaded: generation").count(), 2, "{said}");
+}
