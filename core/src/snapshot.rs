@@ -73,6 +73,8 @@ pub struct Front {
     pub allowed_origins: Vec<String>,
     /// Issuers named as authorization servers in the protected resource metadata.
     pub authorization_servers: Vec<String>,
+    /// Whether clients are asked for a certificate.
+    pub certificates: bool,
 }
 
 /// A server behind the gate.

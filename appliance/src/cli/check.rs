@@ -14,6 +14,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::value::TimeSpan;
 use crate::config::{self, Agent, AgentState, Config, RequireBinding, Server, ServerState, publish};
+use crate::tls::clients;
 
 pub(super) fn run(file: &Path) -> Result<String, Failure> {
     let config = config::load(file)?;
@@ -47,6 +48,11 @@ fn faults(config: &Config, has_keys: bool) -> Vec<Diagnostic> {
     }
     faults.extend(publish::policies(config).err().unwrap_or_default());
     faults.extend(publish::catalog(config).err().unwrap_or_default());
+    if let Some(asked) = &config.gate.client_certificates
+        && let Err(error) = clients::verifier(asked)
+    {
+        faults.push(Diagnostic::of_file(&config.file, error));
+    }
     faults
 }
 
@@ -165,10 +171,11 @@ fn describe(agent: &Agent) -> String {
         RequireBinding::Token => ", bound tokens only",
         RequireBinding::Request => ", bound requests only",
     };
+    let alone = if agent.x509 { ", or by its certificate" } else { "" };
     let expires = agent.expires.as_ref();
     let expires = expires.map_or_else(String::new, |expires| format!(", expires {expires}"));
     format!(
-        "{} of issuer {}: {servers}{state}{bound}{expires}",
+        "{} of issuer {}{alone}: {servers}{state}{bound}{expires}",
         agent.name, agent.issuer
     )
 }

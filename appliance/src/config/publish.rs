@@ -172,6 +172,7 @@ fn agent(agent: &super::Agent) -> RegisteredAgent {
             RequireBinding::Token => identity::RequireBinding::Token,
             RequireBinding::Request => identity::RequireBinding::Request,
         },
+        x509: agent.x509,
     }
 }
 
@@ -286,5 +287,6 @@ fn front(config: &Config) -> Front {
         allowed_hosts: gate.allowed_hosts.clone(),
         allowed_origins: gate.allowed_origins.clone(),
         authorization_servers: agent_issuers.map(|issuer| issuer.issuer.clone()).collect(),
+        certificates: gate.client_certificates.is_some(),
     }
 }

@@ -52,6 +52,8 @@ pub struct RegisteredAgent {
     pub clients: Vec<AgentClient>,
     /// How firmly its requests must be bound to it.
     pub require_binding: RequireBinding,
+    /// Whether its X.509-SVID is enough to say who it is, without a token. Only for agents of a trust domain.
+    pub x509: bool,
 }
 
 /// A client registration of an agent at an issuer of users.
