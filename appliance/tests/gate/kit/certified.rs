@@ -18,7 +18,7 @@ use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, RootCertStore, SignatureScheme, StreamOwned,
     SupportedProtocolVersion,
 };
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 
 use super::client::{Response, try_read_one};
 
@@ -125,10 +125,8 @@ impl Certified {
         BASE64.encode(digest(&SHA256, self.certificate.der()))
     }
 
-    fn shown(&self) -> Arc<CertifiedKey> {
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
-        let key = any_supported_type(&key).unwrap();
-        Arc::new(CertifiedKey::new(vec![self.certificate.der().clone()], key))
+    fn key(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 }
 
@@ -175,7 +173,16 @@ impl TlsClient {
 
     /// From the next connection on it shows this.
     pub(crate) fn shows(&self, certified: Option<&Certified>) -> &Self {
-        *self.showing.0.lock().unwrap() = certified.map(Certified::shown);
+        self.shows_of(certified.map(|certified| (certified.certificate.der().clone(), certified.key())))
+    }
+
+    /// As [`TlsClient::shows`], for a certificate that somebody else made.
+    pub(crate) fn shows_of(&self, shown: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>) -> &Self {
+        let shown = shown.map(|(certificate, key)| {
+            let key = any_supported_type(&key).unwrap();
+            Arc::new(CertifiedKey::new(vec![certificate], key))
+        });
+        *self.showing.0.lock().unwrap() = shown;
         self
     }
 
