@@ -174,6 +174,10 @@ impl Authenticator {
             None => return Err(IdentityError::new(Side::User, Fault::Absent)),
         };
         let principal = principal.map_err(|fault| IdentityError::new(Side::Pair, fault))?;
+        let principal = match presented.scheme() {
+            Scheme::Certificate => principal.without_token(),
+            Scheme::Bearer | Scheme::Dpop => principal,
+        };
         Ok((principal, until))
     }
 

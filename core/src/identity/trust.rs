@@ -231,6 +231,7 @@ impl Trust {
                 known.state == AgentState::Active
                     && known.name == agent.name()
                     && !known.has_expired(now)
+                    && (known.x509 || !principal.is_without_token())
                     && known.require_binding.is_met(principal.bound(), principal.is_covered())
             })
     }

@@ -311,6 +311,17 @@ fn an_svid_is_the_agent_and_the_user_must_still_be_linked_to_it() {
 }
 
 #[test]
+fn what_an_svid_opened_does_not_hold_once_it_is_not_enough_any_more() {
+    let mut gate = of_domain(by_certificate());
+    let shown = gate.certificate.clone().unwrap();
+    let user = gate.corpus.token(UserSide, json!({"azp": ABSENT, "cnf": cnf(&shown)}));
+    let principal = show(&mut gate, &shown, Some(&user)).unwrap();
+    assert!(gate.trust.still_holds(&principal, gate.now));
+    let by_token = registered("clerk-bot", "domain", BOT);
+    assert!(!of_domain(by_token).trust.still_holds(&principal, gate.now));
+}
+
+#[test]
 fn an_assertion_bound_to_the_svid_is_linked_to_its_agent() {
     let mut gate = of_domain(RegisteredAgent {
         require_binding: RequireBinding::Request,
