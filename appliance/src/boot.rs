@@ -102,7 +102,7 @@ impl Gate {
         ring::probe().map_err(BootError::Ring)?;
         let audit = audit_folder(config)?;
         let origins = origins(config)?;
-        let server_tls = tls::server(config.gate.tls.as_ref()).map_err(BootError::Tls)?;
+        let server_tls = tls::server(&config.gate).map_err(BootError::Tls)?;
         let listeners = ListenerSet::bind(config.gate.listen, config.gate.shards).map_err(BootError::Listen)?;
         let address = listeners.local_addr();
         let published = Arc::new(Published::new(reachable_at(snapshot, address, config.gate.scheme())));

@@ -4,6 +4,7 @@
 //! (`publish`). Only `load`, `keys` and `publish` touch files. A configuration that exists is a valid one; what is wrong
 //! is reported as [`Diagnostic`]s, all of them at once where possible.
 
+pub mod certificates;
 pub mod credential;
 pub mod date;
 pub mod diagnostic;
@@ -30,6 +31,7 @@ pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm, Requi
 
 use portreeve_core::identity::{ClaimNames, Dialect};
 
+use certificates::ClientCertificates;
 use date::{Day, Expiry};
 use diagnostic::Source;
 use portreeve_core::signals::SubjectIssuer;
@@ -121,6 +123,8 @@ pub struct Gate {
     pub policies: PathBuf,
     /// The gate's own certificate; without it the listener speaks plain HTTP.
     pub tls: Option<Tls>,
+    /// The certificates that clients are asked for.
+    pub client_certificates: Option<ClientCertificates>,
 }
 
 impl Gate {
@@ -282,6 +286,8 @@ pub struct Agent {
     pub state: AgentState,
     /// How firmly its requests must be bound to it.
     pub require_binding: RequireBinding,
+    /// Whether its X.509-SVID is enough to say who it is.
+    pub x509: bool,
     /// Until when it may act, whatever the state says.
     pub expires: Option<Expiry>,
     /// Who answers for it, for what it is, and where that stands.

@@ -1,27 +1,60 @@
-//! TLS configurations: the gate's own certificate, and whom it believes upstream. TLS 1.3 and 1.2, `ring`, nothing older.
+//! TLS configurations: the gate's own certificate, those of its clients, and whom it believes upstream. TLS 1.3 and 1.2, `ring`, nothing older.
+
+pub mod clients;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use portreeve_core::identity::PeerCertificate;
 use rustls::crypto::ring::default_provider;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
-use crate::config::Tls;
+use crate::config::{Gate, Tls};
+use clients::Reading;
 
-/// The listener's configuration; `None` where the gate speaks plain HTTP.
+/// What the listener speaks.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// The configuration of every handshake.
+    pub config: Arc<ServerConfig>,
+    reading: Reading,
+}
+
+impl Listening {
+    /// What the certificate that a client showed (its leaf, in DER) is to the gate.
+    #[must_use]
+    pub fn read(&self, leaf: &[u8]) -> Option<PeerCertificate> {
+        self.reading.read(leaf)
+    }
+}
+
+/// What the listener speaks; `None` where that is plain HTTP.
 ///
 /// # Errors
 /// Which file cannot be used, and why.
-pub fn server(tls: Option<&Tls>) -> Result<Option<Arc<ServerConfig>>, String> {
-    let Some(tls) = tls else { return Ok(None) };
+pub fn server(gate: &Gate) -> Result<Option<Listening>, String> {
+    let Some(tls) = &gate.tls else { return Ok(None) };
+    let asked = gate.client_certificates.as_ref();
     let (chain, key) = pair(tls)?;
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| unusable(tls, &error))?;
-    Ok(Some(Arc::new(config)))
+    let builder = match asked {
+        None => builder.with_no_client_auth(),
+        Some(asked) => builder.with_client_cert_verifier(clients::verifier(asked)?),
+    };
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|error| unusable(tls, &error))?;
+    if asked.is_some() {
+        clients::without_resumption(&mut config);
+    }
+    Ok(Some(Listening {
+        config: Arc::new(config),
+        reading: Reading::of(asked),
+    }))
 }
 
 /// What a server's certificate must lead to: the certificates of `ca_file`, or the public roots.

@@ -2,13 +2,13 @@
 //!
 //! Owns the way from two header values to a [`Principal`]: the agent's token and the user's assertion are each verified
 //! alone, in a fixed order of steps, and then the link between the two is established. Follows RFC 7519, RFC 8725,
-//! RFC 9068, RFC 8693 and RFC 9449. A `Principal` has no other constructor.
+//! RFC 9068, RFC 8693, RFC 9449 and RFC 8705. A `Principal` has no other constructor.
 //!
 //! Must never fetch a key, follow a header into one, or remember a token: the caches hold digests and what was proved.
 //!
 //! | step | what | audit reason |
 //! |---|---|---|
-//! | 1 | one `Authorization`, at most one user assertion and proof | `hdr_none`, `hdr_dup` |
+//! | 1 | one `Authorization`, or the X.509-SVID of an agent that comes with one; at most one user assertion and proof | `hdr_none`, `hdr_dup` |
 //! | 2 | scheme, length, alphabet, three segments; a proof with the `DPoP` scheme and with no other | `hdr_form`, `pop` |
 //! | 3 | caches by the SHA-256 of the exact bytes | `tok_neg` |
 //! | 4 | the JOSE header | `jose_hdr` |
@@ -17,15 +17,17 @@
 //! | 7 | the signature | `sig` |
 //! | 8 | the shape of every claim that is used | `claims` |
 //! | 9 | registration, and its end, which is asked beside the caches | `agent_unknown`, `revoked`, `agent_expired` |
-//! | 10 | sender constraint (RFC 9449): `cnf`, the DPoP proof of this request, what the agent's registration asks for; that the proof is not used twice, the owner of its key says afterwards ([`ReplayWindow`]) | `pop` |
+//! | 10 | sender constraint (RFC 9449, RFC 8705): `cnf`, the DPoP proof of this request or the certificate of its connection, what the agent's registration asks for; that the proof is not used twice, the owner of its key says afterwards ([`ReplayWindow`]) | `pop` |
 //! | 11 | the link between agent and user | `link` |
 //! | 12 | the [`Denylist`], which no cache stands before | `revoked` |
 
 mod authenticator;
 mod binding;
 mod cache;
+mod certificate;
 mod claims;
 mod denylist;
+mod der;
 mod error;
 mod examine;
 mod htu;
@@ -47,6 +49,7 @@ pub use self::authenticator::Authenticator;
 pub use self::authenticator::Identified;
 pub use self::binding::Binding;
 pub use self::binding::RequireBinding;
+pub use self::certificate::PeerCertificate;
 pub use self::denylist::Denylist;
 pub use self::denylist::DenylistFull;
 pub use self::denylist::Revocation;

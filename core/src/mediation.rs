@@ -22,7 +22,7 @@ use core::net::IpAddr;
 
 use crate::credential::MintCache;
 use crate::framing::http1::{Method, RequestView};
-use crate::identity::{Authenticator, LastSeen};
+use crate::identity::{Authenticator, LastSeen, PeerCertificate};
 use crate::json;
 use crate::snapshot::Snapshot;
 use crate::time::UnixTime;
@@ -62,6 +62,8 @@ pub struct Request<'a> {
     pub peer: IpAddr,
     /// Whether the connection is TLS.
     pub tls: bool,
+    /// The client certificate that the connection showed. Never from a header.
+    pub certificate: Option<&'a PeerCertificate>,
 }
 
 /// What a stage may use: one generation of configuration, this core's caches, the time, randomness.

@@ -78,6 +78,8 @@ pub struct Front {
     pub authorization_servers: Vec<String>,
     /// Where transmitters of signals may push SETs.
     pub signals: Vec<SignalDoor>,
+    /// Whether clients are asked for a certificate.
+    pub certificates: bool,
 }
 
 /// Where one transmitter of signals may push SETs.

@@ -59,6 +59,7 @@ fn two_cached_identities_allocate_nothing() {
         servers: None,
         clients: Vec::new(),
         require_binding: RequireBinding::None,
+        x509: false,
     };
     let trust = Trust::new(1, vec![issuer], vec![agent]).unwrap();
     let (agent, user) = (corpus.valid(Side::Agent), corpus.valid(Side::User));
@@ -73,6 +74,7 @@ fn two_cached_identities_allocate_nothing() {
         method: "POST",
         origin: "https://gate.example",
         path: "/ledger/mcp",
+        certificate: None,
     };
     let mut identify = || {
         let presented = Presented::from_values(Some(&agent), Some(&user)).unwrap();

@@ -77,6 +77,7 @@ fn trust(corpus: &Corpus) -> Trust {
         servers: None,
         clients: Vec::new(),
         require_binding: RequireBinding::None,
+        x509: false,
     };
     Trust::new(1, vec![issuer], vec![agent]).unwrap()
 }
@@ -120,6 +121,7 @@ impl Door {
             method: "POST",
             origin: "https://gate.example",
             path: "/ledger/mcp",
+            certificate: None,
         };
         Presented::from_values(Some(agent), Some(user))
             .and_then(|presented| {

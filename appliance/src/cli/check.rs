@@ -14,6 +14,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::value::TimeSpan;
 use crate::config::{self, Agent, AgentState, Config, RequireBinding, Server, ServerState, publish};
+use crate::tls::clients;
 
 pub(super) fn run(file: &Path) -> Result<String, Failure> {
     let config = config::load(file)?;
@@ -49,6 +50,11 @@ fn faults(config: &Config, has_keys: bool) -> Vec<Diagnostic> {
     faults.extend(publish::catalog(config).err().unwrap_or_default());
     faults.extend(publish::transmitters(config).err().unwrap_or_default());
     faults.extend(publish::signal_doors(config).err().unwrap_or_default());
+    if let Some(asked) = &config.gate.client_certificates
+        && let Err(error) = clients::verifier(asked)
+    {
+        faults.push(Diagnostic::of_file(&config.file, error));
+    }
     faults
 }
 
@@ -171,10 +177,11 @@ fn describe(agent: &Agent) -> String {
         RequireBinding::Token => ", bound tokens only",
         RequireBinding::Request => ", bound requests only",
     };
+    let alone = if agent.x509 { ", or by its certificate" } else { "" };
     let expires = agent.expires.as_ref();
     let expires = expires.map_or_else(String::new, |expires| format!(", expires {expires}"));
     format!(
-        "{} of issuer {}: {servers}{state}{bound}{expires}",
+        "{} of issuer {}{alone}: {servers}{state}{bound}{expires}",
         agent.name, agent.issuer
     )
 }

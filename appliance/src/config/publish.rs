@@ -218,6 +218,7 @@ fn agent(agent: &super::Agent) -> RegisteredAgent {
             RequireBinding::Token => identity::RequireBinding::Token,
             RequireBinding::Request => identity::RequireBinding::Request,
         },
+        x509: agent.x509,
     }
 }
 
@@ -361,5 +362,6 @@ fn front(config: &Config, signals: Vec<SignalDoor>) -> Front {
         allowed_origins: gate.allowed_origins.clone(),
         authorization_servers: agent_issuers.map(|issuer| issuer.issuer.clone()).collect(),
         signals,
+        certificates: gate.client_certificates.is_some(),
     }
 }

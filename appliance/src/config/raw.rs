@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::certificates::Asked;
 use super::date::{Day, Expiry};
 use super::profile::Profile;
 use super::value::{ByteSize, HttpUrl, ListenAddress, TimeSpan};
@@ -87,6 +88,10 @@ pub(super) struct Gate {
 pub(super) struct Tls {
     pub(super) certificate: Spanned<PathBuf>,
     pub(super) key: Spanned<PathBuf>,
+    pub(super) client_certificates: Option<Spanned<Asked>>,
+    pub(super) client_ca_file: Option<Spanned<PathBuf>>,
+    pub(super) client_crl_file: Option<Spanned<PathBuf>>,
+    pub(super) client_self_signed: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -225,6 +230,7 @@ pub(super) struct Agent {
     pub(super) state: AgentState,
     #[serde(default)]
     pub(super) require_binding: RequireBinding,
+    pub(super) x509: Option<Spanned<bool>>,
     pub(super) owner: Option<Spanned<String>>,
     pub(super) purpose: Option<Spanned<String>>,
     pub(super) expires: Option<Expiry>,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use portreeve_core::limits::SERVERS;
 use toml::Spanned;
 
+use super::certificates;
 use super::date::Day;
 use super::diagnostic::{Diagnostic, Source, did_you_mean};
 use super::limits::{Limits, at_most};
@@ -46,10 +47,12 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
     if document.embedded_issuer.is_some() {
         issuer_names.push(EMBEDDED.to_owned());
     }
+    let certified = certificates::certified(&document.agents);
     let agents = resolver.agents(document.agents, &issuer_names, &server_names);
     let audiences = default_audiences(&gate.public_url, &server_names);
     let issuers = resolver.issuers(document.issuers, &gate.public_url, &audiences);
     let signals = resolver.signals(document.signals, &gate.public_url, &issuers);
+    resolver.certified(&certified, &issuers, &gate);
     let embedded = document.embedded_issuer.map(|embedded| resolver.embedded(embedded));
     let servers = resolver.servers(document.servers);
     let mint = resolver.mint(&document.mint);
@@ -85,7 +88,7 @@ fn default_audiences(public_url: &str, servers: &[String]) -> Vec<String> {
     std::iter::once(public_url.to_owned()).chain(resources).collect()
 }
 
-struct Resolver<'a> {
+pub(super) struct Resolver<'a> {
     source: &'a Source,
     directory: &'a Path,
     faults: Vec<Diagnostic>,
@@ -133,6 +136,7 @@ impl Resolver<'_> {
             allowed_origins,
             state_dir: self.path(gate.state_dir.as_deref().unwrap_or(Path::new("state"))),
             policies: self.path(gate.policies.as_deref().unwrap_or(Path::new("policies"))),
+            client_certificates: gate.tls.as_ref().and_then(|tls| self.client_certificates(tls)),
             tls: gate.tls.map(|tls| Tls {
                 certificate: self.path(tls.certificate.get_ref()),
                 key: self.path(tls.key.get_ref()),
@@ -206,6 +210,7 @@ impl Resolver<'_> {
                     .collect(),
                 state: agent.state,
                 require_binding: agent.require_binding,
+                x509: agent.x509.is_some_and(Spanned::into_inner),
                 expires: agent.expires,
                 registration,
             });
@@ -309,11 +314,11 @@ impl Resolver<'_> {
 
 /// Checks of single values.
 impl Resolver<'_> {
-    fn refuse<T>(&mut self, written: &Spanned<T>, message: &str, hint: &str) {
+    pub(super) fn refuse<T>(&mut self, written: &Spanned<T>, message: &str, hint: &str) {
         self.faults.push(self.source.fault(written.span(), message).hint(hint));
     }
 
-    fn path(&self, written: &Path) -> PathBuf {
+    pub(super) fn path(&self, written: &Path) -> PathBuf {
         self.directory.join(written)
     }
 

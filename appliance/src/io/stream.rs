@@ -220,6 +220,16 @@ impl Stream {
         !matches!(self.link, Link::Plain(_))
     }
 
+    /// The leaf that the other end showed as the client of a TLS connection, in DER: it has the key.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<&[u8]> {
+        let Link::Server(link) = &self.link else {
+            return None;
+        };
+        let chain = link.get_ref().1.peer_certificates()?;
+        chain.first().map(AsRef::as_ref)
+    }
+
     fn into_plain(self) -> Result<TcpStream, IoError> {
         match self.link {
             Link::Plain(socket) => Ok(socket),

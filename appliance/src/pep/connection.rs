@@ -8,6 +8,7 @@ use std::rc::Rc;
 use portreeve_core::framing::FrameError;
 use portreeve_core::framing::body::Decoder;
 use portreeve_core::framing::http1::{self, BodyLength, Method, Progress, RequestHead};
+use portreeve_core::identity::PeerCertificate;
 use portreeve_core::mediation::{self, Forward, Next, Refused, Reply, Request};
 
 use super::exchange::Taken;
@@ -30,6 +31,7 @@ pub(super) struct Connection {
     body: Vec<u8>,
     /// A used buffer, kept for its capacity.
     spare: Vec<u8>,
+    certificate: Option<PeerCertificate>,
     pub(super) number: u64,
 }
 
@@ -62,8 +64,8 @@ enum Placed {
     Decoded,
 }
 
-/// Serves `stream` until it ends.
-pub async fn serve(shard: Rc<Shard>, stream: Stream, number: u64) {
+/// Serves `stream`, whose client showed `certificate`, until it ends.
+pub async fn serve(shard: Rc<Shard>, stream: Stream, certificate: Option<PeerCertificate>, number: u64) {
     let (input, output, body, spare) = Default::default();
     let mut connection = Connection {
         stream,
@@ -71,6 +73,7 @@ pub async fn serve(shard: Rc<Shard>, stream: Stream, number: u64) {
         output,
         body,
         spare,
+        certificate,
         number,
     };
     loop {
@@ -137,6 +140,7 @@ impl Connection {
             },
             peer: self.stream.peer_addr().ip(),
             tls: self.stream.is_tls(),
+            certificate: self.certificate.as_ref(),
         };
         let snapshot = shard.snapshot();
         let mut next = shard.under(&snapshot, |context| mediation::admit(&request, context));

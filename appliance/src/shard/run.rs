@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use portreeve_core::audit::Record;
 use portreeve_core::credential::MintCache;
-use portreeve_core::identity::{Authenticator, LastSeen};
+use portreeve_core::identity::{Authenticator, LastSeen, PeerCertificate};
 use portreeve_core::json;
 use portreeve_core::mediation::Bench;
 use portreeve_core::session::SessionLimits;
 use portreeve_core::time::UnixTime;
-use rustls::ServerConfig;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::owners::{Ask, Owners, Told};
@@ -31,6 +30,7 @@ use crate::io::timer::Timers;
 use crate::pep;
 use crate::publish::Published;
 use crate::say;
+use crate::tls::Listening;
 use crate::upstream::{Pool, PoolLimits};
 
 /// Verified tokens, and pairs of them, that a shard remembers.
@@ -68,8 +68,8 @@ pub struct Plan {
     pub origins: Origins,
     /// Where lacking keys are told.
     pub wants: Wants,
-    /// The gate's certificate, if it has one.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// What it speaks; plain HTTP without.
+    pub tls: Option<Listening>,
     /// Where audit files go.
     pub audit: PathBuf,
     /// When the gate was started; names the audit files.
@@ -221,7 +221,7 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
 }
 
 /// Accepts until the listener is closed.
-async fn accept(shard: &Rc<Shard>, listener: &Listener, tls: Option<Arc<ServerConfig>>) {
+async fn accept(shard: &Rc<Shard>, listener: &Listener, tls: Option<Listening>) {
     loop {
         let stream = match listener.accept(&shard.timers).await {
             Ok(stream) => stream,
@@ -235,8 +235,8 @@ async fn accept(shard: &Rc<Shard>, listener: &Listener, tls: Option<Arc<ServerCo
         let (shard, tls) = (Rc::clone(shard), tls.clone());
         glommio::spawn_local(async move {
             let number = place.number;
-            if let Some(stream) = secured(&shard, stream, tls).await {
-                pep::serve(shard, stream, number).await;
+            if let Some((stream, certificate)) = secured(&shard, stream, tls).await {
+                pep::serve(shard, stream, certificate, number).await;
             }
             drop(place);
         })
@@ -244,16 +244,15 @@ async fn accept(shard: &Rc<Shard>, listener: &Listener, tls: Option<Arc<ServerCo
     }
 }
 
-async fn secured(shard: &Shard, stream: Stream, tls: Option<Arc<ServerConfig>>) -> Option<Stream> {
-    match tls {
-        None => Some(stream),
-        Some(config) => shard
-            .timers
-            .deadline(shard.limits.header, stream.secure_server(config))
-            .await
-            .ok()?
-            .ok(),
-    }
+/// The connection after its handshake, and the certificate that the client showed in it.
+async fn secured(shard: &Shard, stream: Stream, tls: Option<Listening>) -> Option<(Stream, Option<PeerCertificate>)> {
+    let Some(tls) = tls else {
+        return Some((stream, None));
+    };
+    let securing = stream.secure_server(Arc::clone(&tls.config));
+    let stream = shard.timers.deadline(shard.limits.header, securing).await.ok()?.ok()?;
+    let certificate = stream.client_certificate().and_then(|leaf| tls.read(leaf));
+    Some((stream, certificate))
 }
 
 async fn sweep(shard: Weak<Shard>) {

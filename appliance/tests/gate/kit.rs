@@ -4,6 +4,7 @@
 //! mean it. A gate that ends looks for every credential it was sent in all that it wrote and passed on. Ports are the
 //! kernel's choice; nothing waits but for bytes.
 
+mod certified;
 mod client;
 mod gate;
 mod holder;
@@ -14,6 +15,7 @@ mod sockets;
 mod transmitter;
 mod upstream;
 
+pub(crate) use certified::{Authority, Certified, TlsClient, Tunnel};
 pub(crate) use client::{Response, Wire, modern_call, modern_headers, read_one, read_response};
 pub(crate) use gate::{Gate, PERMIT_CLERKS};
 pub(crate) use holder::{Holder, sha256};

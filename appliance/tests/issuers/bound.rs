@@ -47,7 +47,7 @@ fn a_dpop_token_of_oauth_as_names_its_key_and_is_no_bearer_token() {
 }
 
 #[test]
-fn a_token_of_an_mtls_client_names_its_certificate_and_is_no_bearer_token() {
+fn a_token_of_an_mtls_client_names_its_certificate_passes_with_it_and_is_no_bearer_token() {
     let own = Certified::own("mtls-bot");
     let provider = Provider::start_over_tls(|settings| {
         let clients = settings["clients"].as_array_mut().unwrap();
@@ -62,4 +62,14 @@ fn a_token_of_an_mtls_client_names_its_certificate_and_is_no_bearer_token() {
     let town = Town::trusting(&provider, registered);
     let user = provider.client("kiosk").login("ada", TOWN, "mcp").access_token;
     town.refuses(&token, &user, "pop");
+
+    let town = Town::asking_for_certificates(&provider, registered);
+    for other in [None, Some(Certified::own("mtls-bot"))] {
+        town.shows(other.as_ref());
+        town.refuses(&token, &user, "pop");
+    }
+    town.shows(Some(&own));
+    let passed = town.call(&token, &user);
+    assert_eq!(passed.status, 200, "{passed:?}");
+    assert_eq!(town.records("intent")[0]["binding"], "mtls");
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::gate_kit::{AUDIENCE, Gate, Response, Upstream, modern_call, modern_headers};
+use crate::gate_kit::{AUDIENCE, Authority, Gate, Response, TlsClient, Upstream, modern_call, modern_headers};
+use crate::keys::Certified;
 use crate::library::Library;
 use crate::peers::{Plan, node};
 use crate::provider::Provider;
@@ -36,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Town {
     pub(crate) gate: Gate,
     pub(crate) upstream: Upstream,
+    /// Whoever calls, where the gate speaks TLS.
+    client: Option<TlsClient>,
     /// What whoever is refused reads.
     blunt: Vec<u8>,
 }
@@ -46,12 +49,46 @@ impl Town {
         Self::with(provider.issuer(), &provider.trust(), agent, POLICY)
     }
 
+    /// As [`Town::trusting`], over TLS: clients may show certificates that nobody vouches for.
+    pub(crate) fn asking_for_certificates(provider: &Provider, agent: &str) -> Self {
+        let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+        let server = authority.server();
+        let file = |name: &str, text: String| {
+            let path = files.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let tls = format!(
+            "[gate.tls]\ncertificate = {:?}\nkey = {:?}\nclient_certificates = \"optional\"\nclient_self_signed = true",
+            file("gate.pem", server.pem()),
+            file("gate.key", server.key_pem())
+        );
+        let client = Some(TlsClient::new(&authority));
+        Self::reached_by(
+            client,
+            provider.issuer(),
+            &provider.trust(),
+            &format!("{agent}\n{tls}"),
+            POLICY,
+        )
+    }
+
+    /// From now on calls come over connections that show this.
+    pub(crate) fn shows(&self, certified: Option<&Certified>) {
+        let client = self.client.as_ref().expect("a gate that speaks TLS");
+        client.shows_of(certified.map(|certified| (certified.certificate(), certified.key())));
+    }
+
     /// A gate that trusts `library`, and lets everybody it knows through.
     pub(crate) fn believing(library: &Library, agent: &str) -> Self {
         Self::with(library.issuer(), "", agent, POLICY_ALL)
     }
 
     fn with(issuer: &str, more: &str, agent: &str, policy: &str) -> Self {
+        Self::reached_by(None, issuer, more, agent, policy)
+    }
+
+    fn reached_by(client: Option<TlsClient>, issuer: &str, more: &str, agent: &str, policy: &str) -> Self {
         let (folder, upstream) = (TempDir::new().unwrap(), Upstream::obliging());
         fs::create_dir(folder.path().join("policies")).unwrap();
         fs::write(folder.path().join("policies/test.cedar"), policy).unwrap();
@@ -83,6 +120,7 @@ url = "http://{}/upstream"
         let mut town = Self {
             gate,
             upstream,
+            client,
             blunt: Vec::new(),
         };
         let blunt = town.call("e30.e30.e30", "e30.e30.e30");
@@ -94,7 +132,14 @@ url = "http://{}/upstream"
     /// A call of the tool `read`.
     pub(crate) fn call(&self, agent: &str, user: &str) -> Response {
         let headers = modern_headers(agent, user, "tools/call", "read");
-        self.gate.post(&headers, &modern_call(1, "read", &json!({})))
+        let body = modern_call(1, "read", &json!({}));
+        let Some(client) = &self.client else {
+            return self.gate.post(&headers, &body);
+        };
+        let length = body.len();
+        let head = format!("POST /town/mcp HTTP/1.1\r\nhost: gate.test\r\n{headers}content-length: {length}\r\n\r\n");
+        let answer = self.gate.tunnel(client).ask(&[head.as_bytes(), &body].concat());
+        answer.expect("an answer")
     }
 
     /// Makes a call that must be refused for `reason`, in the one way that callers see, with nothing sent to the server.

@@ -45,9 +45,10 @@ pub fn authorization_server(issuer: &str) -> Vec<u8> {
     out
 }
 
-/// What a client must know to get tokens for `resource`, its exact URL at this gate.
+/// What a client must know to get tokens for `resource`, its exact URL at this gate, which asks its clients for
+/// `certificates` or does not.
 #[must_use]
-pub fn protected_resource(resource: &str, authorization_servers: &[String]) -> Vec<u8> {
+pub fn protected_resource(resource: &str, authorization_servers: &[String], certificates: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     let mut object = ObjectWriter::new(&mut out);
     object.string("resource", resource);
@@ -67,6 +68,10 @@ pub fn protected_resource(resource: &str, authorization_servers: &[String]) -> V
             array.string(algorithm);
         }
     });
+    // SPEC: RFC 9728 2: whether tokens bound to a client certificate (RFC 8705 3) are taken.
+    if certificates {
+        object.boolean("tls_client_certificate_bound_access_tokens", true);
+    }
     object.string("resource_name", "portreeve");
     object.finish();
     out
@@ -99,7 +104,7 @@ mod tests {
         assert_eq!(issuer["revocation_endpoint"], "https://gate.example/oauth/revoke");
 
         let idp = ["https://idp.example".to_owned()];
-        let body = protected_resource("https://gate.example/jira/mcp", &idp);
+        let body = protected_resource("https://gate.example/jira/mcp", &idp, true);
         let resource: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(resource["resource"], "https://gate.example/jira/mcp");
         assert_eq!(resource["authorization_servers"][0], "https://idp.example");
@@ -107,7 +112,9 @@ mod tests {
             resource["dpop_signing_alg_values_supported"],
             serde_json::json!(jose::proof::ALGORITHMS)
         );
-        let alone: serde_json::Value = serde_json::from_slice(&protected_resource("https://g", &[])).unwrap();
+        let alone: serde_json::Value = serde_json::from_slice(&protected_resource("https://g", &[], false)).unwrap();
         assert!(alone.get("authorization_servers").is_none());
+        let bound = "tls_client_certificate_bound_access_tokens";
+        assert_eq!((&resource[bound], alone.get(bound)), (&serde_json::json!(true), None));
     }
 }

@@ -50,6 +50,7 @@ fn accepted<'t>(bytes: &'t [u8], nonces: &Nonces) -> Option<Compact<'t>> {
         method: "POST",
         origin: ORIGIN,
         path: PATH,
+        certificate: None,
     };
     let authorization = format!("DPoP {TOKEN}");
     let user = Some(ASSERTION.as_bytes());

@@ -1,13 +1,14 @@
 //! The one entrance: presented credentials in, a principal out; and the caches that make the second time cheap.
 //!
 //! One per core. Must never answer from a cache across generations of trust, after a token's end, or by anything but
-//! the SHA-256 of the exact bytes; and never remember a proof.
+//! the SHA-256 of the exact bytes; and never remember a proof, or that a connection showed the right certificate.
 
 use std::rc::Rc;
 
 use super::Binding;
 use super::Fault;
 use super::IdentityError;
+use super::PeerCertificate;
 use super::Presented;
 use super::Principal;
 use super::Proof;
@@ -52,6 +53,8 @@ pub struct Identified {
 struct Round<'r> {
     trust: &'r Trust,
     scratch: &'r mut Scratch,
+    /// That of the connection, unless its time is up.
+    certificate: Option<&'r PeerCertificate>,
     now: UnixTime,
 }
 
@@ -89,14 +92,22 @@ impl Authenticator {
         }
         let trust = terms.trust;
         self.follow(trust);
-        let mut round = Round { trust, scratch, now };
+        let certificate = terms.certificate.filter(|shown| !shown.has_ended(now));
+        let mut round = Round {
+            trust,
+            scratch,
+            certificate,
+            now,
+        };
         let proof = match presented.scheme() {
-            Scheme::Bearer => None,
+            Scheme::Bearer | Scheme::Certificate => None,
             Scheme::Dpop => Some(self.prove(presented, terms, &mut round)?),
         };
         let digest = presented.digest(proof.as_ref());
         if let Some(principal) = self.pairs.get(&digest, now) {
             let principal = Rc::clone(principal);
+            Binding::refuse_unshown(principal.bound(), proof.as_ref(), certificate)
+                .map_err(|fault| IdentityError::new(Side::Agent, fault))?;
             return Ok(Identified { principal, proof });
         }
         let (principal, until) = self.pair(presented, proof.as_ref(), &mut round)?;
@@ -139,11 +150,12 @@ impl Authenticator {
         round: &mut Round<'_>,
     ) -> Result<(Principal, UnixTime), IdentityError> {
         let (trust, now) = (round.trust, round.now);
-        let agent = self.token(presented.agent(), Side::Agent, round)?;
-        // SPEC: RFC 9449 7.2: a bound token MUST NOT be accepted as a bearer token.
-        if agent.bound.is_some() && proof.is_none() {
-            return Err(IdentityError::new(Side::Agent, Fault::BoundToken));
-        }
+        let agent = match presented.scheme() {
+            Scheme::Certificate => of_certificate(round)?,
+            Scheme::Bearer | Scheme::Dpop => self.token(presented.agent(), Side::Agent, round)?,
+        };
+        Binding::refuse_unshown(agent.bound, proof, round.certificate)
+            .map_err(|fault| IdentityError::new(Side::Agent, fault))?;
         let mut until = until(&agent, now);
         if let Some(end) = end_of_registration(&agent, trust, now)? {
             until = until.min(end);
@@ -162,6 +174,10 @@ impl Authenticator {
             None => return Err(IdentityError::new(Side::User, Fault::Absent)),
         };
         let principal = principal.map_err(|fault| IdentityError::new(Side::Pair, fault))?;
+        let principal = match presented.scheme() {
+            Scheme::Certificate => principal.without_token(),
+            Scheme::Bearer | Scheme::Dpop => principal,
+        };
         Ok((principal, until))
     }
 
@@ -210,6 +226,15 @@ impl Authenticator {
             }
         }
     }
+}
+
+/// The agent whose certificate the connection shows.
+fn of_certificate(round: &Round<'_>) -> Result<Rc<Verified>, IdentityError> {
+    let shown = round.certificate.ok_or(Fault::Absent);
+    shown
+        .and_then(|shown| shown.verify(round.trust, round.now))
+        .map(Rc::new)
+        .map_err(|fault| IdentityError::new(Side::Agent, fault))
 }
 
 /// When the agent's registration ends. Asked beside the cache of tokens, which outlives that moment.

@@ -3,6 +3,8 @@
 //! Must never take a confirmation that it does not understand for none at all: a token with one is refused.
 
 use super::Fault;
+use super::PeerCertificate;
+use super::Proof;
 use crate::jose::base64url;
 use crate::json::Object;
 use crate::json::Value;
@@ -48,6 +50,22 @@ impl Binding {
             "x5t#S256" => Ok(Some(Self::Certificate(digest))),
             _ => Err(Fault::Confirmation),
         }
+    }
+
+    /// Refuses a request that does not show what its token is bound to. INVARIANT: a proof was judged for that very key.
+    ///
+    /// SPEC: RFC 9449 7.2, RFC 8705 3: a bound token MUST NOT be accepted as a bearer token.
+    pub(super) fn refuse_unshown(
+        bound: Option<Self>,
+        proof: Option<&Proof>,
+        certificate: Option<&PeerCertificate>,
+    ) -> Result<(), Fault> {
+        let shown = match bound {
+            None => true,
+            Some(Self::Key(_)) => proof.is_some(),
+            Some(Self::Certificate(digest)) => certificate.is_some_and(|shown| *shown.digest() == digest),
+        };
+        if shown { Ok(()) } else { Err(Fault::BoundToken) }
     }
 
     /// How possession is shown, in one word, for policies and the audit.

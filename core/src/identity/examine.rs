@@ -287,7 +287,9 @@ fn proved(verified: &Verified, side: Side, trust: &Trust) -> Vec<(&'static str, 
     }
     match verified.bound {
         Some(Binding::Key(_)) => facts.push(("bound", "to a key: each request needs a DPoP proof".to_owned())),
-        Some(Binding::Certificate(_)) => facts.push(("bound", "to a certificate".to_owned())),
+        Some(Binding::Certificate(_)) => {
+            facts.push(("bound", "to a certificate: its connection must show it".to_owned()))
+        }
         None => {}
     }
     facts.push(("scopes", join(&verified.scopes)));

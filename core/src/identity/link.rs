@@ -62,6 +62,7 @@ pub(super) fn of_pair(agent: &Verified, user: &Verified, named: bool, trust: &Tr
     let possession = Possession {
         bound: agent.bound,
         covered: ties.same_key || ties.named,
+        alone: false,
     };
     refuse_too_loose(registration, possession)?;
     Ok(Principal::new(
@@ -82,6 +83,7 @@ pub(super) fn of_delegated(token: &Verified, trust: &Trust) -> Result<Principal,
     let possession = Possession {
         bound: token.bound,
         covered: token.bound.is_some(),
+        alone: false,
     };
     refuse_too_loose(registration, possession)?;
     Ok(Principal::new(
@@ -101,7 +103,7 @@ struct Ties {
 }
 
 fn refuse_too_loose(registration: &RegisteredAgent, possession: Possession) -> Result<(), Fault> {
-    let Possession { bound, covered } = possession;
+    let Possession { bound, covered, .. } = possession;
     if registration.require_binding.is_met(bound, covered) {
         Ok(())
     } else {

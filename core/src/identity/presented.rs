@@ -8,6 +8,7 @@ use ring::digest;
 
 use super::Fault;
 use super::IdentityError;
+use super::PeerCertificate;
 use super::Proof;
 use super::ProofFault;
 use super::Side;
@@ -16,14 +17,16 @@ use crate::framing::http1::RequestView;
 use crate::jose::jws::JwsError;
 use crate::limits::TOKEN_BYTES_MAX;
 
-/// How the token in `Authorization` is presented.
+/// How the agent says who it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scheme {
-    /// By whoever has it (RFC 6750).
+    /// By a token of whoever has it (RFC 6750), or of whoever shows the certificate that it is bound to (RFC 8705).
     #[default]
     Bearer,
-    /// With a proof of possession (RFC 9449 7.1).
+    /// By a token with a proof of possession (RFC 9449 7.1).
     Dpop,
+    /// By the X.509-SVID of the connection, without a token.
+    Certificate,
 }
 
 /// The tokens of a request, and the proof of possession. INVARIANT: a proof if and only if the scheme is `DPoP`.
@@ -36,15 +39,40 @@ pub struct Presented<'r> {
 }
 
 impl<'r> Presented<'r> {
-    /// Takes the credentials from the headers of a request.
+    /// Takes the credentials from the headers of a request, and the agent from an X.509-SVID where no token says who it is.
     ///
     /// # Errors
     ///
     /// As [`Presented::with_proof`]. The codec has already refused a request with one of these headers twice.
-    pub fn from_request(view: &RequestView<'r>) -> Result<Self, IdentityError> {
+    pub fn from_request(
+        view: &RequestView<'r>,
+        certificate: Option<&'r PeerCertificate>,
+    ) -> Result<Self, IdentityError> {
         let [authorization, user, proof] =
             [Known::Authorization, Known::UserAssertion, Known::Dpop].map(|header| view.known(header));
-        Self::with_proof(authorization, user, proof)
+        match certificate.filter(|shown| authorization.is_none() && shown.svid().is_some()) {
+            Some(shown) => Self::with_certificate(shown, user, proof),
+            None => Self::with_proof(authorization, user, proof),
+        }
+    }
+
+    /// The agent of an X.509-SVID, which stands where its token would.
+    pub(super) fn with_certificate(
+        shown: &'r PeerCertificate,
+        user: Option<&'r [u8]>,
+        proof: Option<&'r [u8]>,
+    ) -> Result<Self, IdentityError> {
+        let user = user.map(one_token).transpose();
+        let user = user.map_err(|fault| IdentityError::new(Side::User, fault))?;
+        if proof.is_some() {
+            return Err(IdentityError::new(Side::Agent, Fault::Proof(ProofFault::Unasked)));
+        }
+        Ok(Self {
+            scheme: Scheme::Certificate,
+            agent: shown.digest(),
+            user,
+            proof: None,
+        })
     }
 
     /// Takes the credentials from the value of `Authorization` and that of `X-AI-User-Assertion`.
@@ -87,7 +115,7 @@ impl<'r> Presented<'r> {
         }
     }
 
-    /// How the token in `Authorization` is presented.
+    /// How the agent says who it is.
     pub(super) const fn scheme(&self) -> Scheme {
         self.scheme
     }
@@ -97,7 +125,7 @@ impl<'r> Presented<'r> {
         self.proof
     }
 
-    /// The token in `Authorization`.
+    /// The token in `Authorization`; the digest of the certificate where that says who the agent is.
     pub(super) const fn agent(&self) -> &'r [u8] {
         self.agent
     }
@@ -107,10 +135,13 @@ impl<'r> Presented<'r> {
         self.user
     }
 
-    /// The SHA-256 of both tokens and how they were presented, unambiguously: with a proof or without, and whether it
-    /// names the user's assertion. The proof itself is not in it.
+    /// The SHA-256 of both tokens, or the certificate's digest in place of one, and how they were presented, unambiguously:
+    /// with a proof or without, and whether it names the user's assertion. The proof itself is not in it.
     pub(super) fn digest(&self, proof: Option<&Proof>) -> [u8; 32] {
-        let proved = proof.map_or(0, |proof| 1 + u8::from(proof.covers_user));
+        let proved = match (self.scheme, proof) {
+            (Scheme::Certificate, _) => 3,
+            (_, proof) => proof.map_or(0, |proof| 1 + u8::from(proof.covers_user)),
+        };
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&self.agent.len().to_le_bytes());
         context.update(&[u8::from(self.user.is_some()), proved]);

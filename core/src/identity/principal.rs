@@ -30,6 +30,8 @@ pub(super) struct Possession {
     pub(super) bound: Option<Binding>,
     /// Whether that extends to the user's assertion.
     pub(super) covered: bool,
+    /// Whether it alone said who the agent is.
+    pub(super) alone: bool,
 }
 
 /// The user for whom an agent acts.
@@ -125,6 +127,18 @@ impl Principal {
     #[must_use]
     pub const fn bound(&self) -> Option<Binding> {
         self.possession.bound
+    }
+
+    /// The same, of an agent that came by its certificate alone.
+    pub(super) const fn without_token(mut self) -> Self {
+        self.possession.alone = true;
+        self
+    }
+
+    /// Whether the agent came by its certificate alone, without a token.
+    #[must_use]
+    pub const fn is_without_token(&self) -> bool {
+        self.possession.alone
     }
 
     /// Whether the user's assertion is bound to the same, named by the proof, or part of the agent's token.

@@ -6,6 +6,7 @@
 
 use ring::digest;
 
+use super::PeerCertificate;
 use super::Presented;
 use super::ProofId;
 use super::Trust;
@@ -45,6 +46,8 @@ pub struct Terms<'a> {
     pub origin: &'a str,
     /// The path of the request.
     pub path: &'a str,
+    /// The client certificate of the connection.
+    pub certificate: Option<&'a PeerCertificate>,
 }
 
 /// A proof that holds, and was not yet used as far as this shard knows.

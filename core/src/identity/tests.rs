@@ -19,6 +19,7 @@ use crate::json::Scratch;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::time::UnixTime;
 
+mod certificates;
 mod dialects;
 mod moments;
 mod proofs;
@@ -68,6 +69,7 @@ fn registered(name: &str, issuer: &str, subject: &str) -> RegisteredAgent {
         servers: None,
         clients: Vec::new(),
         require_binding: RequireBinding::None,
+        x509: false,
     }
 }
 
@@ -79,6 +81,7 @@ struct Gate {
     trust: Trust,
     nonces: Nonces,
     require_nonce: bool,
+    certificate: Option<PeerCertificate>,
     now: UnixTime,
 }
 
@@ -98,6 +101,7 @@ impl Gate {
             trust,
             nonces: Nonces::new([5; 32], UnixTime::from_secs(NOW_SECS - 3600)),
             require_nonce: true,
+            certificate: None,
             now: UnixTime::from_secs(NOW_SECS),
         }
     }
@@ -116,6 +120,7 @@ impl Gate {
             method: "POST",
             origin: "https://gate.example",
             path: "/ledger/mcp",
+            certificate: self.certificate.as_ref(),
         };
         self.authenticator
             .authenticate(presented, &terms, &mut self.scratch, self.now)

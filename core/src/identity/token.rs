@@ -158,7 +158,7 @@ impl Verified {
     }
 
     /// Refuses agents that are not registered and active, and agents that pose as users.
-    fn refuse_withdrawn(&self, side: Side, trust: &Trust) -> Result<(), Fault> {
+    pub(super) fn refuse_withdrawn(&self, side: Side, trust: &Trust) -> Result<(), Fault> {
         if side == Side::Agent {
             let (iss, subject) = self.agent();
             match trust.agent(iss, subject).map(|agent| agent.state) {

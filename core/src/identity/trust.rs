@@ -52,6 +52,8 @@ pub struct RegisteredAgent {
     pub clients: Vec<AgentClient>,
     /// How firmly its requests must be bound to it.
     pub require_binding: RequireBinding,
+    /// Whether its X.509-SVID is enough to say who it is, without a token. Only for agents of a trust domain.
+    pub x509: bool,
 }
 
 /// A client registration of an agent at an issuer of users.
@@ -229,6 +231,7 @@ impl Trust {
                 known.state == AgentState::Active
                     && known.name == agent.name()
                     && !known.has_expired(now)
+                    && (known.x509 || !principal.is_without_token())
                     && known.require_binding.is_met(principal.bound(), principal.is_covered())
             })
     }

@@ -204,8 +204,9 @@ fn identify(
         method: request.method.name().unwrap_or_default(),
         origin: &snapshot.front.public_url,
         path: &server.path,
+        certificate: request.certificate,
     };
-    let verified = Presented::from_request(&request.view).and_then(|shown| {
+    let verified = Presented::from_request(&request.view, request.certificate).and_then(|shown| {
         bench
             .authenticator
             .authenticate(&shown, &terms, &mut bench.scratch, context.now)

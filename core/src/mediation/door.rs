@@ -118,7 +118,8 @@ fn document(path: &str, snapshot: &Snapshot) -> Option<Reply> {
             if !resource.is_empty() {
                 snapshot.server_at(resource)?;
             }
-            documents::protected_resource(&format!("{}{resource}", front.public_url), &front.authorization_servers)
+            let resource = format!("{}{resource}", front.public_url);
+            documents::protected_resource(&resource, &front.authorization_servers, front.certificates)
         }
     };
     Some(Reply::json(200, body))

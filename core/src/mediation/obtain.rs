@@ -36,7 +36,7 @@ pub struct TokenOrder {
     pub until: UnixTime,
     /// The token that names the user.
     pub subject: Zeroizing<Vec<u8>>,
-    /// The token of the agent, unless the subject's names it, too.
+    /// The token of the agent, unless the subject's names it, too, or it came by its certificate.
     pub actor: Option<Zeroizing<Vec<u8>>>,
     /// The agent's id at its issuer.
     pub agent: String,
@@ -68,15 +68,11 @@ impl NeedsCredential {
             let from = value.iter().position(|byte| *byte == b' ').map_or(0, |space| space + 1);
             Zeroizing::new(value[from..].to_vec())
         };
-        let agent = request
-            .view
-            .known(Known::Authorization)
-            .map(without_scheme)
-            .unwrap_or_default();
+        let agent = request.view.known(Known::Authorization).map(without_scheme);
         let user = request.view.known(Known::UserAssertion);
         let (subject, actor) = match user {
-            Some(user) => (Zeroizing::new(user.to_vec()), Some(agent)),
-            None => (agent, None),
+            Some(user) => (Zeroizing::new(user.to_vec()), agent),
+            None => (agent.unwrap_or_default(), None),
         };
         TokenOrder {
             server: self.wanted.server().into(),

@@ -344,7 +344,7 @@ fn challenge(error: &IdentityError, metadata: &str, scheme: Scheme) -> Reply {
     let message = "both identities must be presented and valid";
     let reply = Reply::error(401, None, code::UNAUTHENTICATED, message, None);
     match scheme {
-        Scheme::Bearer => reply
+        Scheme::Bearer | Scheme::Certificate => reply
             .with("www-authenticate", format!("Bearer {metadata}{cause}"))
             .with("www-authenticate", possession),
         Scheme::Dpop => reply.with("www-authenticate", format!("{possession}, {metadata}{cause}")),

@@ -79,7 +79,12 @@ pub(crate) fn read_response(stream: &mut Wire) -> Response {
 }
 
 /// Reads one response; the connection stays as it is. Of one without a length only the head is read.
-pub(crate) fn read_one(stream: &mut Wire) -> Response {
+pub(crate) fn read_one(stream: &mut impl Read) -> Response {
+    try_read_one(stream).unwrap_or_else(|error| panic!("no response: {error}"))
+}
+
+/// As [`read_one`], where there may be no response.
+pub(super) fn try_read_one(stream: &mut impl Read) -> io::Result<Response> {
     let mut bytes = Vec::new();
     loop {
         if let Some(length) = complete(&bytes) {
@@ -90,7 +95,10 @@ pub(crate) fn read_one(stream: &mut Wire) -> Response {
         match stream.read(&mut chunk) {
             Ok(0) => break,
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
-            Err(error) => panic!("no response: {error}; so far {:?}", String::from_utf8_lossy(&bytes)),
+            Err(error) => {
+                let so_far = String::from_utf8_lossy(&bytes);
+                return Err(io::Error::new(error.kind(), format!("{error}; so far {so_far:?}")));
+            }
         }
     }
     let body = body_of(&bytes).to_vec();
@@ -100,7 +108,7 @@ pub(crate) fn read_one(stream: &mut Wire) -> Response {
         .nth(1)
         .and_then(|status| status.parse().ok())
         .unwrap_or(0);
-    Response { status, head, body }
+    Ok(Response { status, head, body })
 }
 
 /// Header lines of a modern request for `method` and `name` with both identities.

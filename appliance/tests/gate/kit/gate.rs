@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::certified::{TlsClient, Tunnel};
 use super::client::{Response, Wire, read_response};
 use super::issuer::Issuer;
 use super::sockets;
@@ -133,9 +134,20 @@ url = "http://{}/upstream"
     pub(crate) fn connect(&self) -> Wire {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Wire::new(stream, self.note())
+    }
+
+    /// A TLS connection of `client`.
+    pub(crate) fn tunnel(&self, client: &TlsClient) -> Tunnel {
+        let wire = self.connect();
+        client.over(wire.try_clone().unwrap(), self.note())
+    }
+
+    /// Where a client notes what it writes.
+    fn note(&self) -> Arc<Mutex<Vec<u8>>> {
         let written = Arc::default();
         self.sent.lock().unwrap().push(Arc::clone(&written));
-        Wire::new(stream, written)
+        written
     }
 
     /// Whether it holds a connection that it opened itself: those it accepts have the port that it listens on.

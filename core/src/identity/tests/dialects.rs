@@ -91,6 +91,7 @@ fn trust(issuer: Issuer, agent: &str) -> Trust {
         servers: None,
         clients: Vec::new(),
         require_binding: RequireBinding::None,
+        x509: false,
         expires: None,
     };
     Trust::new(1, vec![issuer], vec![agent]).unwrap()
@@ -211,6 +212,7 @@ fn claims_are_found_under_other_names_and_deeper_down() {
             method: "POST",
             origin: GATE,
             path: "/town/mcp",
+            certificate: None,
         };
         let identified = authenticator.authenticate(&presented, &terms, &mut Scratch::new(), now);
         let principal = identified.map(|identified| identified.principal);
