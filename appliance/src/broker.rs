@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 mod grant;
 
-use grant::{Failure, Grant, Proof};
+use grant::{Failure, Grant};
 
 use crate::clock;
 use crate::config::credential::{Client, Party};
@@ -22,6 +22,7 @@ use crate::config::keys::{self, Role};
 use crate::config::{Config, Diagnostic};
 use crate::io::mailbox::Answer;
 use crate::say;
+use crate::standing::Proof;
 
 /// Orders of shards that wait to be read.
 pub const ORDERS: usize = 4_096;

@@ -22,5 +22,6 @@ mod replace;
 pub mod say;
 pub mod secrets;
 pub mod shard;
+mod standing;
 pub mod tls;
 pub mod upstream;

@@ -58,8 +58,8 @@ pub struct Fetched {
 pub struct Party {
     /// Its exact issuer identifier.
     pub issuer: String,
-    /// Where tokens are to be had, if that is not to be discovered.
-    pub token_endpoint: Option<Place>,
+    /// Where it is asked, if that is not to be discovered.
+    pub endpoint: Option<Place>,
     /// The gate's name there.
     pub client_id: String,
     /// How the gate shows that it is that.
