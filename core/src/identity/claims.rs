@@ -73,6 +73,16 @@ pub(super) fn audience(claims: Object<'_>, issuer: &Issuer) -> Result<(), Fault>
 pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: UnixTime) -> Result<Verified, Fault> {
     // SPEC: RFC 9068 2.2: sub is REQUIRED, also where another claim is the id here.
     required(claims, "sub", Fault::Subject)?;
+    read_but_sub(claims, issuer, side, expires)
+}
+
+/// As [`read`], where `sub` is only needed if it is the id here: it is optional in RFC 7662 2.2.
+pub(super) fn read_but_sub(
+    claims: Object<'_>,
+    issuer: &Issuer,
+    side: Side,
+    expires: UnixTime,
+) -> Result<Verified, Fault> {
     let chain = chain(claims, &issuer.claims.chain)?;
     // A token in the agent's place that has an actor is a delegated one: its subject is the user.
     let is_agent = side == Side::Agent && chain.is_empty();
@@ -121,6 +131,7 @@ pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: Uni
         scopes: scopes(claims, &issuer.claims)?,
         jti: optional(claims, "jti", Fault::AuthFacts)?,
         bound: None,
+        recheck: None,
     })
 }
 

@@ -20,6 +20,7 @@ use crate::limits::TOKEN_BYTES_MAX;
 use crate::time::UnixTime;
 
 mod dialects;
+mod introspection;
 mod proofs;
 
 const NOW_SECS: u64 = 1_800_000_000;

@@ -51,6 +51,8 @@ pub(super) struct Verified {
     pub(super) jti: Option<String>,
     /// What its presenter must possess.
     pub(super) bound: Option<Binding>,
+    /// When its issuer must be asked again, if it is opaque.
+    pub(super) recheck: Option<UnixTime>,
 }
 
 /// The reusable memory of a verification.
@@ -155,7 +157,7 @@ impl Verified {
     }
 
     /// Refuses agents that are not registered and active, and agents that pose as users.
-    fn refuse_withdrawn(&self, side: Side, trust: &Trust) -> Result<(), Fault> {
+    pub(super) fn refuse_withdrawn(&self, side: Side, trust: &Trust) -> Result<(), Fault> {
         if side == Side::Agent {
             let (iss, subject) = self.agent();
             match trust.agent(iss, subject).map(|agent| agent.state) {

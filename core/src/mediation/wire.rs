@@ -81,6 +81,11 @@ pub enum Refusal {
         /// How the caller presented its token.
         scheme: Scheme,
     },
+    /// The issuer of an opaque token cannot be asked about it: neither good nor bad.
+    Unchecked {
+        /// Which one it is; only the audit sees it.
+        side: Side,
+    },
     /// The agent may not use this server at all.
     Server,
     /// The body is not declared as JSON in UTF-8.
@@ -223,6 +228,7 @@ impl Refusal {
             Self::Path => "path",
             Self::Method { .. } => "http_method",
             Self::Identity { error, .. } => error.reason(),
+            Self::Unchecked { .. } => "introspection_unavailable",
             Self::Server => "server_not_allowed",
             Self::MediaType => "media_type",
             Self::ContentEncoding => "content_encoding",
@@ -247,10 +253,12 @@ impl Refusal {
     /// Whose credential was at fault, for identity failures.
     #[must_use]
     pub fn side(&self) -> Option<&'static str> {
-        let Self::Identity { error, .. } = self else {
-            return None;
+        let side = match self {
+            Self::Identity { error, .. } => error.who(),
+            Self::Unchecked { side } => *side,
+            _ => return None,
         };
-        Some(match error.who() {
+        Some(match side {
             Side::Agent => "agent",
             Side::User => "user",
             Side::Pair => "pair",
@@ -270,6 +278,10 @@ impl Refusal {
                 metadata,
                 scheme,
             } => challenge(error, metadata, *scheme),
+            Self::Unchecked { .. } => {
+                let message = "a credential cannot be checked at the moment";
+                Reply::error(503, None, code::INTERNAL_ERROR, message, None).with("retry-after", "5")
+            }
             Self::Server => plain(403, "this agent may not use this server"),
             Self::MediaType => plain(415, "the body must be application/json in UTF-8"),
             Self::ContentEncoding => plain(415, "the body must not be encoded").with("accept-encoding", "identity"),
