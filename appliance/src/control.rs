@@ -14,6 +14,7 @@ use crate::admin::{Admin, AdminError};
 use crate::boot::{BootError, Gate};
 use crate::broker::{Broker, Landed};
 use crate::config::{self, Config, Diagnostic, publish};
+use crate::introspector::{self, Introspector};
 use crate::issuers::{Keeper, Report};
 use crate::registry;
 use crate::say;
@@ -69,6 +70,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let (keeper, reports) = runtime.block_on(first_keys(&config))?;
     publish::set_keys(&mut snapshot, keeper.sets());
     let (broker, landed) = Broker::start(&config).map_err(ServeError::Config)?;
+    let (introspector, introspected) = Introspector::start(&config).map_err(ServeError::Config)?;
     let (wants, heard) = channel_of_wants();
     let gate = Gate::start(&config, snapshot, &wants).map_err(ServeError::Boot)?;
     let seen = registry::seen::load(&config.gate.state_dir);
@@ -80,6 +82,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         revocations,
         keeper,
         broker,
+        introspector,
         jobs,
         provisional: Vec::new(),
         seen,
@@ -99,6 +102,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         reports,
         heard,
         landed,
+        introspected,
         sightings,
     };
     runtime.block_on(async {
@@ -115,6 +119,7 @@ struct News {
     reports: Receiver<Report>,
     heard: Heard,
     landed: Receiver<Landed>,
+    introspected: Receiver<introspector::Landed>,
     sightings: UnboundedReceiver<Sighted>,
 }
 
@@ -160,6 +165,8 @@ async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = (
             Some(issuer) = news.heard.keys.recv() => desk.keeper.wanted(&issuer),
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
+            Some(ask) = news.heard.opaque.recv() => desk.introspector.inquire(ask),
+            Some(landed) = news.introspected.recv() => desk.introspector.land(landed),
             Some(sighted) = news.sightings.recv() => desk.sighted(sighted),
             _ = time_to_look.tick() => desk.look(Then::Keep),
             Some(order) = orders.recv() => desk.carry_out(order),
@@ -176,6 +183,8 @@ async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = (
             Some(came) = news.came.recv() => desk.take(came),
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
+            Some(ask) = news.heard.opaque.recv() => desk.introspector.inquire(ask),
+            Some(landed) = news.introspected.recv() => desk.introspector.land(landed),
             Some(sighted) = news.sightings.recv() => desk.sighted(sighted),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},

@@ -19,6 +19,7 @@ use super::{
 
 mod credential;
 mod fetched;
+mod introspection;
 mod issuers;
 
 /// Shards beyond this are refused: a session id names its shard in one byte.

@@ -18,6 +18,7 @@ use crate::boot::Gate;
 use crate::broker::Broker;
 use crate::clock;
 use crate::config::{Config, publish};
+use crate::introspector::Introspector;
 use crate::issuers::{Keeper, Report};
 use crate::say;
 
@@ -30,6 +31,7 @@ pub(super) struct Desk<'g> {
     pub(super) revocations: Revocations,
     pub(super) keeper: Keeper,
     pub(super) broker: Broker,
+    pub(super) introspector: Introspector,
     /// Where edits of the file go.
     pub(super) jobs: Sender<Job>,
     /// What is shut off only until the file says so; what somebody else shuts off meanwhile is no longer.
@@ -88,6 +90,7 @@ impl Desk<'_> {
             mut snapshot,
             origins,
             grants,
+            askers,
         } = *fresh;
         let (now, then) = (&self.config.gate, &fresh.gate);
         if now.listen != then.listen
@@ -108,6 +111,7 @@ impl Desk<'_> {
         publish::set_keys(&mut snapshot, self.keeper.sets());
         let generation = self.gate.publish(&fresh, snapshot, &origins);
         self.broker.follow(grants);
+        self.introspector.follow(askers);
         say::notice(&format!("reloaded: generation {generation} is in force"));
         self.config = fresh;
         self.settle();

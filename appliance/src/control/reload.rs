@@ -15,6 +15,7 @@ use super::registrar::{Job, Task};
 use crate::boot::{self, BootError};
 use crate::broker::{self, Grants};
 use crate::clock;
+use crate::config::introspection::{self, Askers};
 use crate::config::{self, Config, Diagnostic, IssuerKeys, keys, publish};
 use crate::issuers;
 use crate::registry::{self, Done, NotChanged};
@@ -32,6 +33,7 @@ pub(super) struct Read {
     pub(super) snapshot: Snapshot,
     pub(super) origins: Origins,
     pub(super) grants: Grants,
+    pub(super) askers: Askers,
 }
 
 /// What came of a reading that went well.
@@ -149,12 +151,14 @@ fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
     issuers::check(&config).map_err(|fault| Unread::Servers(BootError::Tls(fault)))?;
     let snapshot = publish::snapshot(&config).map_err(Unread::Files)?;
     let grants = broker::grants(&config).map_err(Unread::Files)?;
+    let askers = introspection::askers(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
     Ok(Box::new(Read {
         config,
         snapshot,
         origins,
         grants,
+        askers,
     }))
 }
 

@@ -1,4 +1,5 @@
-//! What a shard wants of the control plane: keys that tokens named and the gate does not have, and tokens for servers.
+//! What a shard wants of the control plane: keys that tokens named and the gate does not have, tokens for servers, and
+//! what opaque tokens are.
 //!
 //! Keys are told rarely enough that no flood matters. Must never wait for room: what cannot be told now is told when the
 //! next such token comes, and an order that finds no room is refused.
@@ -11,6 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::broker::{self, Ask};
+use crate::introspector;
 use crate::io::mailbox::MailError;
 
 /// Names that wait to be read. Each shard says each at most once a second.
@@ -25,6 +27,8 @@ pub struct Heard {
     pub keys: Receiver<String>,
     /// Orders for tokens.
     pub tokens: Receiver<Ask>,
+    /// Inquiries about opaque tokens.
+    pub opaque: Receiver<introspector::Ask>,
 }
 
 /// Tells the control plane. Every shard has its own.
@@ -32,6 +36,7 @@ pub struct Heard {
 pub struct Wants {
     tell: Sender<String>,
     order: Sender<Ask>,
+    inquire: Sender<introspector::Ask>,
     told: RefCell<BTreeMap<String, Instant>>,
 }
 
@@ -40,12 +45,14 @@ pub struct Wants {
 pub fn channel_of_wants() -> (Wants, Heard) {
     let (tell, keys) = channel(WAITING);
     let (order, tokens) = channel(broker::ORDERS);
+    let (inquire, opaque) = channel(introspector::INQUIRIES);
     let wants = Wants {
         tell,
         order,
+        inquire,
         told: RefCell::default(),
     };
-    (wants, Heard { keys, tokens })
+    (wants, Heard { keys, tokens, opaque })
 }
 
 impl Clone for Wants {
@@ -53,6 +60,7 @@ impl Clone for Wants {
         Self {
             tell: self.tell.clone(),
             order: self.order.clone(),
+            inquire: self.inquire.clone(),
             told: RefCell::default(),
         }
     }
@@ -76,9 +84,21 @@ impl Wants {
     /// # Errors
     /// There is no room, or nobody who listens.
     pub fn token(&self, ask: Ask) -> Result<(), MailError> {
-        self.order.try_send(ask).map_err(|error| match error {
-            TrySendError::Full(_) => MailError::Full,
-            TrySendError::Closed(_) => MailError::Gone,
-        })
+        self.order.try_send(ask).map_err(undelivered)
+    }
+
+    /// Asks about an opaque token.
+    ///
+    /// # Errors
+    /// There is no room, or nobody who listens.
+    pub fn inquiry(&self, ask: introspector::Ask) -> Result<(), MailError> {
+        self.inquire.try_send(ask).map_err(undelivered)
+    }
+}
+
+fn undelivered<T>(error: TrySendError<T>) -> MailError {
+    match error {
+        TrySendError::Full(_) => MailError::Full,
+        TrySendError::Closed(_) => MailError::Gone,
     }
 }
