@@ -18,7 +18,7 @@ use crate::broker::Failing;
 use crate::clock;
 use crate::config::Config;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::introspection::{self, Askers};
+use crate::config::introspection::{self, Askers, Settings};
 use crate::fetch::FetchError;
 use crate::io::mailbox::Answer;
 use crate::say;
@@ -55,7 +55,7 @@ impl std::fmt::Debug for Ask {
 /// A request that has ended.
 pub struct Landed {
     key: Key,
-    /// What came of a request under an older configuration is not kept.
+    /// What came of a request under other settings is not kept.
     epoch: u64,
     issuer: Box<str>,
     result: Result<Introspected, String>,
@@ -64,6 +64,8 @@ pub struct Landed {
 /// Everything about opaque tokens.
 pub struct Introspector {
     askers: Askers,
+    /// What was configured for them.
+    settings: Settings,
     active: HashMap<Key, Arc<Introspected>>,
     /// Apart from those: who makes up tokens must not push out what is known of good ones.
     others: HashMap<Key, Arc<Introspected>>,
@@ -87,6 +89,7 @@ impl Introspector {
         let (tell, landed) = channel(FLIGHTS);
         let introspector = Self {
             askers: introspection::askers(config)?,
+            settings: introspection::settings(config),
             active: HashMap::new(),
             others: HashMap::new(),
             flights: HashMap::new(),
@@ -97,9 +100,15 @@ impl Introspector {
         Ok((introspector, landed))
     }
 
-    /// Takes up a new configuration: what was answered under the old one is forgotten.
-    pub(crate) fn follow(&mut self, askers: Askers) {
+    /// Takes up a new configuration. What was answered is forgotten if somebody else could be asked now; what it proves is
+    /// judged anew under each configuration.
+    pub(crate) fn follow(&mut self, askers: Askers, config: &Config) {
         self.askers = askers;
+        let settings = introspection::settings(config);
+        if settings == self.settings {
+            return;
+        }
+        self.settings = settings;
         self.epoch += 1;
         self.active.clear();
         self.others.clear();

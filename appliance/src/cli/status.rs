@@ -82,6 +82,9 @@ fn lines(issuer: &IssuerStatus, now: u64) -> Vec<String> {
             lines.push(format!("its keys stay in force until {}", UnixTime::from_secs(until)));
         }
     }
+    if let Some(failing) = &issuer.introspection {
+        lines.push(format!("opaque tokens: {}", failure(failing, now)));
+    }
     for fault in &issuer.dropped {
         lines.push(format!("one key is not used: {fault}"));
     }
@@ -127,6 +130,11 @@ mod tests {
                     attempts: 7,
                     error: "https://idp.example/jwks answered 503".to_owned(),
                 }),
+                introspection: Some(Failing {
+                    since: 1_790_009_940,
+                    attempts: 2,
+                    error: "https://idp.example/introspect answered 401".to_owned(),
+                }),
             }],
             servers: vec![ServerStatus {
                 name: "jira".to_owned(),
@@ -147,6 +155,7 @@ mod tests {
              \x20 from https://idp.example/jwks\n\
              \x20 FAILING for 16 min (7 attempts): https://idp.example/jwks answered 503\n\
              \x20 its keys stay in force until 2026-09-22T14:13:20.000Z\n\
+             \x20 opaque tokens: FAILING for 1 min (2 attempts): https://idp.example/introspect answered 401\n\
              \x20 one key is not used: it is symmetric\n\
              \n\
              server jira  shown: exchange\n\

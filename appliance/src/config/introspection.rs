@@ -19,6 +19,17 @@ pub struct Introspection {
 /// The gate as a client of every issuer that is asked, by the issuer's name.
 pub(crate) type Askers = BTreeMap<String, Arc<Standing>>;
 
+/// Who is asked and how, by the issuer's name.
+pub(crate) type Settings = BTreeMap<String, Introspection>;
+
+/// Who is asked and how under `config`.
+pub(crate) fn settings(config: &Config) -> Settings {
+    let asked = config.issuers.iter();
+    asked
+        .filter_map(|issuer| Some((issuer.name.clone(), issuer.introspection.clone()?)))
+        .collect()
+}
+
 /// The gate as a client of every issuer of `config` that is asked.
 ///
 /// # Errors

@@ -56,7 +56,7 @@ impl Desk<'_> {
                 self.revoke(wanted, order.by)
             }
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
-            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker)),
+            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker, &self.introspector)),
             Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
             Wanted::Registry => return self.look(Then::List(order.answer)),
             Wanted::Edit(edit) => return self.begin(Task::Edit(Box::new(edit)), order.by, order.answer),
@@ -111,7 +111,7 @@ impl Desk<'_> {
         publish::set_keys(&mut snapshot, self.keeper.sets());
         let generation = self.gate.publish(&fresh, snapshot, &origins);
         self.broker.follow(grants);
-        self.introspector.follow(askers);
+        self.introspector.follow(askers, &fresh);
         say::notice(&format!("reloaded: generation {generation} is in force"));
         self.config = fresh;
         self.settle();

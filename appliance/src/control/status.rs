@@ -5,12 +5,13 @@ use portreeve_core::identity::Issuer;
 
 use crate::admin::contract::{Failing, IssuerStatus, ServerStatus, Status};
 use crate::boot::Gate;
-use crate::broker::Broker;
+use crate::broker::{self, Broker};
 use crate::clock;
+use crate::introspector::Introspector;
 use crate::issuers::Keeper;
 
 /// How `gate` is now.
-pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker) -> Status {
+pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker, introspector: &Introspector) -> Status {
     let snapshot = gate.snapshot();
     Status {
         now: clock::now().secs(),
@@ -21,7 +22,10 @@ pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker) -> Status {
             .trust
             .issuers()
             .iter()
-            .map(|issuer| of_issuer(issuer, keeper))
+            .map(|issuer| IssuerStatus {
+                introspection: introspector.failing(&issuer.name).map(told),
+                ..of_issuer(issuer, keeper)
+            })
             .collect(),
         servers: snapshot
             .servers
@@ -33,11 +37,7 @@ pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker) -> Status {
                     .mode(&server.name)
                     .map_or("none", Mode::name)
                     .to_owned(),
-                failing: broker.failing(&server.name).map(|failing| Failing {
-                    since: failing.since.secs(),
-                    attempts: failing.attempts,
-                    error: failing.error.clone(),
-                }),
+                failing: broker.failing(&server.name).map(told),
             })
             .collect(),
     }
@@ -65,5 +65,14 @@ fn of_issuer(issuer: &Issuer, keeper: &Keeper) -> IssuerStatus {
             attempts: failing.attempts,
             error: failing.error.clone(),
         }),
+        introspection: None,
+    }
+}
+
+fn told(failing: &broker::Failing) -> Failing {
+    Failing {
+        since: failing.since.secs(),
+        attempts: failing.attempts,
+        error: failing.error.clone(),
     }
 }

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use super::Binding;
 use super::Fault;
 use super::IdentityError;
-use super::Introspected;
 use super::Presented;
 use super::Principal;
 use super::Proof;
+use super::Said;
 use super::Scheme;
 use super::Side;
 use super::Terms;
@@ -175,16 +175,14 @@ impl Authenticator {
     /// [`IdentityError`]: the token is not good for this gate, which is remembered as well.
     pub fn learn(
         &mut self,
-        presented: &Presented<'_>,
-        side: Side,
-        answer: &Introspected,
-        (trust, scratch): (&Trust, &mut Scratch),
+        said: &Said<'_>,
+        trust: &Trust,
+        scratch: &mut Scratch,
         now: UnixTime,
     ) -> Result<(), IdentityError> {
         self.follow(trust);
-        let token = presented.on(side);
-        let digest = token_digest(side, token);
-        match introspection::judge(token, answer, side, trust, scratch, now) {
+        let digest = token_digest(said.side, said.token());
+        match introspection::judge(said, trust, scratch, now) {
             Ok(verified) => {
                 self.tokens.insert(digest, until(&verified, now), Rc::new(verified));
                 Ok(())
@@ -192,7 +190,7 @@ impl Authenticator {
             Err(fault) => {
                 self.refused
                     .insert(digest, now.saturating_add(INTROSPECTION_REFUSED_TTL), ());
-                Err(IdentityError::new(side, fault))
+                Err(IdentityError::new(said.side, fault))
             }
         }
     }

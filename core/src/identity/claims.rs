@@ -73,11 +73,12 @@ pub(super) fn audience(claims: Object<'_>, issuer: &Issuer) -> Result<(), Fault>
 pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: UnixTime) -> Result<Verified, Fault> {
     // SPEC: RFC 9068 2.2: sub is REQUIRED, also where another claim is the id here.
     required(claims, "sub", Fault::Subject)?;
-    read_but_sub(claims, issuer, side, expires)
+    read_answer(claims, issuer, side, expires)
 }
 
-/// As [`read`], where `sub` is only needed if it is the id here: it is optional in RFC 7662 2.2.
-pub(super) fn read_but_sub(
+/// As [`read`] for the answer of an introspection, where `sub` is optional (RFC 7662 2.2): a client's own token without
+/// one is the client's.
+pub(super) fn read_answer(
     claims: Object<'_>,
     issuer: &Issuer,
     side: Side,
@@ -97,7 +98,12 @@ pub(super) fn read_but_sub(
         groups(claims, &issuer.claims.groups)?
     };
     let client = client(claims, &issuer.claims.client)?;
-    let subject = required(claims, id, Fault::Subject)?;
+    let subject = match optional(claims, id, Fault::Subject)? {
+        // SPEC: RFC 9068 2.2: without a user the subject is the client.
+        None if is_agent && id == "sub" => client.clone(),
+        subject => subject,
+    }
+    .ok_or(Fault::Subject)?;
     if issuer.dialect.svid && !is_of(&subject, &issuer.issuer) {
         return Err(Fault::Subject);
     }

@@ -10,6 +10,7 @@ use core::fmt;
 use super::Binding;
 use super::Fault;
 use super::Issuer;
+use super::Presented;
 use super::Side;
 use super::claims;
 use super::token::Verified;
@@ -72,6 +73,23 @@ impl fmt::Debug for Introspected {
     }
 }
 
+/// What an issuer said, and of which token.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// What the caller presented.
+    pub presented: Presented<'a>,
+    /// Which of it was asked about.
+    pub side: Side,
+    /// The answer.
+    pub answer: &'a Introspected,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn token(&self) -> &'a [u8] {
+        self.presented.on(self.side)
+    }
+}
+
 /// Where opaque tokens may come from: the profile's name, and what its tokens begin with.
 #[derive(Clone, Debug)]
 pub(super) struct Opaque {
@@ -121,16 +139,10 @@ impl Trust {
     }
 }
 
-/// Judges what the issuer of `token`, presented on `side`, answered.
-pub(super) fn judge(
-    token: &[u8],
-    answer: &Introspected,
-    side: Side,
-    trust: &Trust,
-    scratch: &mut Scratch,
-    now: UnixTime,
-) -> Result<Verified, Fault> {
-    let issuer = trust.introspector(token, side).ok_or(Fault::Issuer)?;
+/// Judges what an issuer said.
+pub(super) fn judge(said: &Said<'_>, trust: &Trust, scratch: &mut Scratch, now: UnixTime) -> Result<Verified, Fault> {
+    let (side, answer) = (said.side, said.answer);
+    let issuer = trust.introspector(said.token(), side).ok_or(Fault::Issuer)?;
     let document = json::parse(&answer.answer, scratch, &LIMITS).map_err(|_| Fault::Answer)?;
     let members = document.root().as_object().ok_or(Fault::Answer)?;
     if !is_active(members)? {
@@ -146,7 +158,7 @@ pub(super) fn judge(
     refuse_kind(members, bound)?;
     let expires = claims::times(members, issuer, side, now)?;
     claims::audience(members, issuer)?;
-    let verified = claims::read_but_sub(members, issuer, side, expires)?;
+    let verified = claims::read_answer(members, issuer, side, expires)?;
     verified.refuse_withdrawn(side, trust)?;
     Ok(Verified {
         bound,

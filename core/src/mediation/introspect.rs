@@ -11,7 +11,7 @@ use super::admit::{self, micros};
 use super::call::Call;
 use super::{Context, Next, Refusal, Request, door};
 use crate::framing::http1::Known;
-use crate::identity::{Introspected, Presented, Scheme, Side};
+use crate::identity::{Introspected, Presented, Said, Scheme, Side};
 use crate::limits::INTROSPECTIONS_MAX;
 
 /// Waits for what an issuer says.
@@ -96,9 +96,14 @@ impl NeedsIntrospection {
             return call.refuse(&Refusal::Unchecked { side }, context);
         };
         let bench = &mut *context.bench;
-        let learnt = Presented::from_request(&request.view).and_then(|shown| {
-            let judged_by = (&*snapshot.trust, &mut bench.scratch);
-            bench.authenticator.learn(&shown, side, &answer, judged_by, context.now)
+        let learnt = Presented::from_request(&request.view).and_then(|presented| {
+            let said = Said {
+                presented,
+                side,
+                answer: &answer,
+            };
+            let authenticator = &mut bench.authenticator;
+            authenticator.learn(&said, &snapshot.trust, &mut bench.scratch, context.now)
         });
         match learnt {
             Ok(()) => admit::proceed(*call, server, asked, request, context),

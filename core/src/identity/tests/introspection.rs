@@ -40,9 +40,13 @@ fn changed(mut answer: Value, change: Value) -> Value {
 impl Gate {
     fn learn(&mut self, side: Side, answer: &[u8]) -> Result<(), IdentityError> {
         let presented = Presented::from_values(Some(OPAQUE), Some(USER)).unwrap();
-        let answer = Introspected::new(answer.to_vec(), self.now, self.now);
-        let judged_by = (&self.trust, &mut self.scratch);
-        self.authenticator.learn(&presented, side, &answer, judged_by, self.now)
+        let said = Said {
+            presented,
+            side,
+            answer: &Introspected::new(answer.to_vec(), self.now, self.now),
+        };
+        self.authenticator
+            .learn(&said, &self.trust, &mut self.scratch, self.now)
     }
 
     fn learn_both(&mut self) {
@@ -179,7 +183,6 @@ fn an_answer_is_judged_like_a_token() {
         (json!({"iat": future}), Fault::NotYetValid),
         (json!({"iat": ABSENT}), Fault::TimeShape),
         (json!({"nbf": future}), Fault::NotYetValid),
-        (json!({"sub": ABSENT}), Fault::Subject),
         (json!({"sub": ""}), Fault::Subject),
         (json!({"sub": "stranger"}), Fault::AgentUnknown),
         (json!({"client_id": 7}), Fault::Client),
@@ -241,16 +244,18 @@ fn a_client_that_acts_for_itself_does_not_pass_for_a_user() {
 }
 
 #[test]
-fn a_client_without_a_subject_is_known_by_the_claim_that_the_operator_names() {
-    let corpus = corpus(TOWN);
-    let mut town = issuer("town", TOWN, &corpus);
-    town.claims.agent = "client_id".to_owned();
-    let agents = vec![registered("clerk-bot", "town", Corpus::AGENT)];
-    let mut gate = Gate::with(corpus, Trust::new(1, vec![town], agents).unwrap());
-    gate.trust.introspect("town", "");
+fn a_clients_own_token_without_a_subject_is_the_clients() {
+    let mut gate = asking();
     let answer = changed(agent(), json!({"sub": ABSENT})).to_string();
     assert_eq!(gate.learn(Side::Agent, answer.as_bytes()), Ok(()));
-    // A token that can be read needs it all the same (RFC 9068 2.2).
+    assert_eq!(fault_with(json!({"sub": ABSENT, "client_id": ABSENT})), Fault::Subject);
+    assert_eq!(
+        fault_with(json!({"sub": ABSENT, "client_id": "stranger"})),
+        Fault::AgentUnknown
+    );
+    // It names no user, and a token that can be read needs a subject all the same (RFC 9068 2.2).
+    let learnt = gate.learn(Side::User, answer.as_bytes());
+    assert_eq!(learnt.unwrap_err().fault(), Fault::Subject);
     let token = gate.corpus.token(AgentSide, json!({"sub": ABSENT}));
     assert_eq!(fault(gate.identify(&token, Some(USER))), (Side::Agent, Fault::Subject));
 }
@@ -366,7 +371,7 @@ proptest! {
         value in value(),
     ) {
         // What may be left out, or means the same.
-        let absent = value == json!(ABSENT) && ["iss", "cnf", "token_use"].contains(&name);
+        let absent = value == json!(ABSENT) && ["iss", "sub", "cnf", "token_use"].contains(&name);
         let same = name == "active" && value == json!(true);
         prop_assume!(!absent && !same);
         if let (Some(secs), "exp" | "iat") = (value.as_u64(), name) {
