@@ -14,14 +14,16 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 mod grant;
 
-use grant::{Failure, Grant, Proof};
+use grant::{Failure, Grant};
 
 use crate::clock;
 use crate::config::credential::{Client, Party};
 use crate::config::keys::{self, Role};
 use crate::config::{Config, Diagnostic};
 use crate::io::mailbox::Answer;
+use crate::issuers::Failing;
 use crate::say;
+use crate::standing::Proof;
 
 /// Orders of shards that wait to be read.
 pub const ORDERS: usize = 4_096;
@@ -70,17 +72,6 @@ pub struct Broker {
     tell: Sender<Landed>,
     epoch: u64,
     failing: BTreeMap<Box<str>, Failing>,
-}
-
-/// Since when a server's authorization server gives nothing.
-#[derive(Clone, Debug)]
-pub struct Failing {
-    /// Since when.
-    pub since: UnixTime,
-    /// Requests since then.
-    pub attempts: u32,
-    /// What was wrong with the last request.
-    pub error: String,
 }
 
 struct Held {

@@ -9,6 +9,7 @@ pub mod credential;
 pub mod date;
 pub mod diagnostic;
 pub mod embedded;
+pub mod introspection;
 pub mod keys;
 pub mod limits;
 pub mod profile;
@@ -177,6 +178,8 @@ pub struct Issuer {
     pub dialect: Dialect,
     /// Which claim means what.
     pub claims: ClaimNames,
+    /// How it is asked about opaque tokens; without, it has none.
+    pub introspection: Option<introspection::Introspection>,
     /// Names of issuers whose tokens may come beside its own without naming each other.
     pub unlinked_with: Vec<String>,
 }

@@ -15,6 +15,7 @@ use crate::boot::{BootError, Gate};
 use crate::broker::{Broker, Landed};
 use crate::clock;
 use crate::config::{self, Config, Diagnostic, publish};
+use crate::introspector::{self, Introspector};
 use crate::issuers::{Keeper, Report};
 use crate::registry;
 use crate::say;
@@ -78,6 +79,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let (keeper, reports) = runtime.block_on(first_keys(&config))?;
     publish::set_keys(&mut snapshot, keeper.sets());
     let (broker, landed) = Broker::start(&config).map_err(ServeError::Config)?;
+    let (introspector, introspected) = Introspector::start(&config).map_err(ServeError::Config)?;
     let (wants, heard) = channel_of_wants();
     let gate = Gate::start(&config, snapshot, &wants).map_err(ServeError::Boot)?;
     let seen = registry::seen::load(&config.gate.state_dir);
@@ -96,6 +98,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         broker,
         receivers,
         remarks,
+        introspector,
         jobs,
         provisional: Vec::new(),
         seen,
@@ -103,18 +106,13 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         sighted,
         looking: 0,
     };
-    desk.warn_of_strangers();
-    desk.warn_of_reviews();
-    say::ready(&format!(
-        "listening on {}://{}",
-        desk.config.gate.scheme(),
-        gate.address()
-    ));
+    announce(&desk);
     let news = News {
         came,
         reports,
         heard,
         landed,
+        introspected,
         sightings,
         signals,
     };
@@ -126,12 +124,21 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// Says what the operator should know at the start, and that it is one.
+fn announce(desk: &Desk<'_>) {
+    desk.warn_of_strangers();
+    desk.warn_of_reviews();
+    let scheme = desk.config.gate.scheme();
+    say::ready(&format!("listening on {scheme}://{}", desk.gate.address()));
+}
+
 /// What reaches the control plane besides orders.
 struct News {
     came: Receiver<Came>,
     reports: Receiver<Report>,
     heard: Heard,
     landed: Receiver<Landed>,
+    introspected: Receiver<introspector::Landed>,
     sightings: UnboundedReceiver<Sighted>,
     signals: Receiver<shared::Report>,
 }
@@ -180,6 +187,8 @@ async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = (
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
             Some(report) = news.signals.recv() => desk.take_in(report),
+            Some(ask) = news.heard.opaque.recv() => desk.introspector.inquire(ask),
+            Some(landed) = news.introspected.recv() => desk.introspector.land(landed),
             Some(sighted) = news.sightings.recv() => desk.sighted(sighted),
             _ = time_to_look.tick() => desk.look(Then::Keep),
             Some(order) = orders.recv() => desk.carry_out(order),
@@ -198,6 +207,8 @@ async fn attend(desk: &mut Desk<'_>, admin: &Admin, told: impl Future<Output = (
             Some(ask) = news.heard.tokens.recv() => desk.broker.order(ask),
             Some(landed) = news.landed.recv() => desk.broker.land(landed),
             Some(report) = news.signals.recv() => desk.take_in(report),
+            Some(ask) = news.heard.opaque.recv() => desk.introspector.inquire(ask),
+            Some(landed) = news.introspected.recv() => desk.introspector.land(landed),
             Some(sighted) = news.sightings.recv() => desk.sighted(sighted),
             Some(order) = orders.recv() => desk.carry_out(order),
             never = &mut serving => match never {},

@@ -81,12 +81,12 @@ struct Kept {
     failing: Option<Failing>,
 }
 
-/// Since when an issuer does not answer as it must.
+/// Since when somebody whom the control plane asks does not answer as they must.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failing {
     /// Since when.
     pub since: UnixTime,
-    /// Fetches since then.
+    /// Requests since then.
     pub attempts: u32,
     /// What was wrong with the last one.
     pub error: String,

@@ -14,7 +14,8 @@ use portreeve_core::credential::{GrantRefusal, Minted};
 use portreeve_core::framing::http1::HeadLimits;
 use portreeve_core::identity::LastSeen;
 use portreeve_core::mediation::{
-    Bench, Context, Conversation, Destination, Head, SideEffect, SignalOutcome, TokenOrder, UpstreamFault,
+    Bench, Context, Conversation, Destination, Head, Inquiry, SideEffect, SignalOutcome, TokenOrder, Unanswered,
+    UpstreamFault,
 };
 use portreeve_core::snapshot::Snapshot;
 
@@ -22,6 +23,7 @@ use crate::audit::Audit;
 use crate::broker::{Ask, Told};
 use crate::clock;
 use crate::config;
+use crate::introspector;
 use crate::io::IoError;
 use crate::io::dial::Origin;
 use crate::io::mailbox::Answer;
@@ -43,6 +45,8 @@ pub use wants::{Heard, Pushed, Question, Wants, channel_of_wants};
 const OBTAIN: Duration = Duration::from_secs(25);
 /// How long the control plane may take to answer.
 const JUDGEMENT: Duration = Duration::from_secs(10);
+/// How long it may take to learn what an opaque token is; the control plane gives up before.
+const INQUIRE: Duration = Duration::from_secs(7);
 /// How long a client may take to accept what is written to it.
 const WRITE: Duration = Duration::from_secs(30);
 
@@ -195,6 +199,17 @@ impl Shard {
         match self.timers.deadline(JUDGEMENT, asking).await {
             Ok(Ok(outcome)) => outcome,
             _ => SignalOutcome::Later,
+        }
+    }
+
+    /// Asks the issuer of an opaque token what it is; other requests go on meanwhile.
+    pub async fn introspect(&self, inquiry: Inquiry) -> introspector::Told {
+        let asking = self
+            .owners
+            .ask_control(|answer| self.wants.inquiry(introspector::Ask { inquiry, answer }));
+        match self.timers.deadline(INQUIRE, asking).await {
+            Ok(Ok(told)) => told,
+            _ => Err(Unanswered),
         }
     }
 

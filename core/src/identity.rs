@@ -11,6 +11,7 @@
 //! | 1 | one `Authorization`, or the X.509-SVID of an agent that comes with one; at most one user assertion and proof | `hdr_none`, `hdr_dup` |
 //! | 2 | scheme, length, alphabet, three segments; a proof with the `DPoP` scheme and with no other | `hdr_form`, `pop` |
 //! | 3 | caches by the SHA-256 of the exact bytes | `tok_neg` |
+//! | | an opaque token: what its issuer says ([`Introspected`]) stands for steps 4 to 7 | `introspection` |
 //! | 4 | the JOSE header | `jose_hdr` |
 //! | 5 | the claims are strict JSON, and their issuer is known for this role | `claims`, `iss_unknown` |
 //! | 6 | everything that needs no signature | `typ`, `alg`, `kid`, `time`, `aud` |
@@ -31,6 +32,7 @@ mod der;
 mod error;
 mod examine;
 mod htu;
+mod introspection;
 mod issuer;
 mod link;
 mod nonce;
@@ -59,6 +61,8 @@ pub use self::error::Side;
 pub use self::examine::Examination;
 pub use self::examine::Step;
 pub use self::examine::examine;
+pub use self::introspection::Introspected;
+pub use self::introspection::Said;
 pub use self::issuer::ClaimNames;
 pub use self::issuer::ClientSign;
 pub use self::issuer::Dialect;

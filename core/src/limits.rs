@@ -157,6 +157,18 @@ pub const IDENTITY_CACHE_TTL: Duration = Duration::from_secs(5 * 60);
 /// Time for which a refused token is refused without verifying it again.
 pub const IDENTITY_REFUSED_TTL: Duration = Duration::from_secs(60);
 
+/// Length of an issuer's answer about an opaque token, in bytes.
+pub const INTROSPECTION_BYTES_MAX: usize = 64 * 1024;
+
+/// Time for which an opaque token that is active is taken without asking its issuer again.
+pub const INTROSPECTION_TTL: Duration = Duration::from_secs(60);
+
+/// Time for which an opaque token is refused without asking its issuer again.
+pub const INTROSPECTION_REFUSED_TTL: Duration = Duration::from_secs(5);
+
+/// Answers about opaque tokens that one request waits for.
+pub const INTROSPECTIONS_MAX: u8 = 4;
+
 // --- proofs of possession: DPoP ---
 
 /// Length of a DPoP proof as it is presented, in bytes.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! admit ─┬─ Reply                         refused, or one of the gate's own documents
+//!        ├─ Introspect ── resume ─ admit      the control plane answers
 //!        ├─ SpendProof ──┐
 //!        ├─ FindSession ─┤
 //!        ├─ FindTask ────┼─ resume ─ …    the owner shard answers
@@ -32,6 +33,7 @@ mod call;
 mod decide;
 mod door;
 mod forward;
+mod introspect;
 mod listen;
 mod message;
 mod obtain;
@@ -43,6 +45,7 @@ mod wire;
 pub use admit::{NeedsAnswer, NeedsProof, NeedsSession, NeedsTask, admit};
 pub use call::{Call, Refused, unframed};
 pub use forward::{Body, Destination, Forward, Head};
+pub use introspect::{Inquiry, NeedsIntrospection, Unanswered};
 pub use obtain::{NeedsCredential, TokenOrder};
 pub use reply::{Conversation, Ending, HeadPlan, SideEffect, UpstreamHead, Verdict};
 pub use revoke::NeedsRevocation;
@@ -126,6 +129,8 @@ impl core::fmt::Debug for Bench {
 pub enum Next {
     /// Answer; nothing goes upstream.
     Reply(Box<Refused>),
+    /// Ask the issuer of an opaque token what it is.
+    Introspect(Box<NeedsIntrospection>),
     /// Ask the shard that owns the proof's key whether the proof was used before.
     SpendProof(NeedsProof),
     /// Ask the shard that owns the session.

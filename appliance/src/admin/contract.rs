@@ -126,6 +126,9 @@ pub struct IssuerStatus {
     /// Present while it does not answer as it must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<Failing>,
+    /// Present while it does not say what opaque tokens are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<Failing>,
 }
 
 /// Since when somebody does not answer as they must.

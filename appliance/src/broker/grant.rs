@@ -7,24 +7,16 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use portreeve_core::credential::{Asked, GrantFault, GrantRefusal, Kind, Mode, Obtained, SigningKey, client_assertion};
+use portreeve_core::credential::{Asked, GrantFault, GrantRefusal, Kind, Mode, Obtained};
 use portreeve_core::mediation::TokenOrder;
 use portreeve_core::time::UnixTime;
-use tokio::sync::OnceCell;
-use zeroize::Zeroizing;
 
 use crate::clock;
-use crate::config::Discovery;
-use crate::config::credential::{Actor, Client, Fetched, Party};
-use crate::fetch::{Fetcher, Place};
-use crate::issuers::metadata;
-use crate::secrets::Secret;
+use crate::config::credential::{Actor, Fetched, Party};
+use crate::standing::{Endpoint, Failed, Form, Proof, Standing};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 /// The longest that an ID-JAG may live; it is used at once.
@@ -43,23 +35,8 @@ pub(super) struct Grant {
     resource: String,
     /// What the `aud` of a readable token must name.
     targets: Vec<String>,
-    at: Side,
-    idp: Option<Side>,
-}
-
-/// The gate as a client of one authorization server.
-struct Side {
-    party: Party,
-    fetcher: Fetcher,
-    proof: Proof,
-    endpoint: OnceCell<Place>,
-}
-
-/// How the gate shows who it is.
-pub(super) enum Proof {
-    Key(SigningKey),
-    Secret(Secret),
-    Certificate,
+    at: Standing,
+    idp: Option<Standing>,
 }
 
 impl Grant {
@@ -68,14 +45,7 @@ impl Grant {
         resource: &str,
         mut proof: impl FnMut(&Party) -> Result<Proof, String>,
     ) -> Result<Self, String> {
-        let mut side = |party: &Party| {
-            Ok::<_, String>(Side {
-                fetcher: Fetcher::of(party)?,
-                proof: proof(party)?,
-                party: party.clone(),
-                endpoint: OnceCell::new(),
-            })
-        };
+        let mut side = |party: &Party| Standing::new(party, Endpoint::Token, proof(party)?);
         Ok(Self {
             at: side(&settings.at)?,
             idp: settings.idp.as_ref().map(side).transpose()?,
@@ -97,14 +67,14 @@ impl Grant {
     }
 
     async fn own(&self, order: &TokenOrder) -> Result<Obtained, Failure> {
-        let mut form = Form::new("client_credentials");
+        let mut form = Form::of_grant("client_credentials");
         self.name_target(&mut form, &order.scope);
         let asked = self.asked(Kind::Access, &order.scope, order.until);
-        self.at.post(form, &asked).await
+        post(&self.at, form, &asked).await
     }
 
     async fn exchange(&self, order: &TokenOrder) -> Result<Obtained, Failure> {
-        let mut form = Form::new(EXCHANGE);
+        let mut form = Form::of_grant(EXCHANGE);
         form.add("subject_token", &order.subject)
             .add("subject_token_type", self.settings.subject_type.urn().as_bytes())
             .add("requested_token_type", ACCESS_TOKEN.as_bytes());
@@ -119,13 +89,13 @@ impl Grant {
             }
             (Actor::Gateway, _) => {
                 asked.actor = Some(&self.settings.at.client_id);
-                let own = self.at.post(Form::new("client_credentials"), &gateway()).await?;
+                let own = post(&self.at, Form::of_grant("client_credentials"), &gateway()).await?;
                 form.actor(own.expose());
             }
             (Actor::None, _) => {}
         }
         self.name_target(&mut form, &order.scope);
-        self.at.post(form, &asked).await
+        post(&self.at, form, &asked).await
     }
 
     /// First an assertion by the identity provider for the server's authorization server, then a token for that.
@@ -133,7 +103,7 @@ impl Grant {
         let Some(idp) = &self.idp else {
             return Err(Failure::client("no identity provider is configured".to_owned()));
         };
-        let mut form = Form::new(EXCHANGE);
+        let mut form = Form::of_grant(EXCHANGE);
         form.add("subject_token", &order.subject)
             .add("subject_token_type", self.settings.subject_type.urn().as_bytes())
             .add("requested_token_type", ID_JAG.as_bytes())
@@ -143,13 +113,11 @@ impl Grant {
             form.actor(actor);
         }
         form.scope(&order.scope);
-        let assertion = idp.post(form, &self.assertion(order)).await?;
-        let mut form = Form::new(JWT_BEARER);
+        let assertion = post(idp, form, &self.assertion(order)).await?;
+        let mut form = Form::of_grant(JWT_BEARER);
         form.add("assertion", assertion.expose());
         self.name_target(&mut form, &order.scope);
-        self.at
-            .post(form, &self.asked(Kind::Access, &order.scope, order.until))
-            .await
+        post(&self.at, form, &self.asked(Kind::Access, &order.scope, order.until)).await
     }
 
     fn assertion<'a>(&'a self, order: &'a TokenOrder) -> Asked<'a> {
@@ -195,106 +163,25 @@ fn gateway() -> Asked<'static> {
     }
 }
 
-impl Side {
-    async fn post(&self, mut form: Form, asked: &Asked<'_>) -> Result<Obtained, Failure> {
-        let endpoint = self.endpoint().await.map_err(Failure::unavailable)?;
-        let authorization = self.identify(&mut form)?;
-        let answer = self.fetcher.form(&endpoint, authorization.as_deref(), form.0).await;
-        let answer = answer.map_err(|error| Failure::unavailable(format!("{endpoint} {error}")))?;
-        if answer.status != 200 {
-            let means = GrantRefusal::read(answer.status, &answer.bytes);
-            let reason = format!("{endpoint} answered {}: {}", answer.status, means.name());
-            return Err(Failure { means, reason });
-        }
-        Obtained::accept(&answer.bytes, asked, clock::now()).map_err(|fault| Failure {
-            means: match fault {
-                GrantFault::Wider | GrantFault::Target | GrantFault::Unattributed => GrantRefusal::Forbidden,
-                GrantFault::Expired => GrantRefusal::Stale,
-                _ => GrantRefusal::Unavailable,
-            },
-            reason: format!("{endpoint}: {fault}"),
-        })
+async fn post(standing: &Standing, form: Form, asked: &Asked<'_>) -> Result<Obtained, Failure> {
+    let endpoint = standing.endpoint().await.map_err(Failure::unavailable)?;
+    let answer = standing.ask(&endpoint, form).await.map_err(|failed| match failed {
+        Failed::Identify(reason) => Failure::client(reason),
+        Failed::Fetch(error) => Failure::unavailable(format!("{endpoint} {error}")),
+    })?;
+    if answer.status != 200 {
+        let means = GrantRefusal::read(answer.status, &answer.bytes);
+        let reason = format!("{endpoint} answered {}: {}", answer.status, means.name());
+        return Err(Failure { means, reason });
     }
-
-    async fn endpoint(&self) -> Result<Place, String> {
-        if let Some(place) = &self.party.token_endpoint {
-            return Ok(place.clone());
-        }
-        let found = self.endpoint.get_or_try_init(|| async {
-            let issuer = Place::parse(&self.party.issuer).map_err(|fault| format!("{} {fault}", self.party.issuer))?;
-            let found = metadata::find(&self.fetcher, &issuer, &self.party.issuer, Discovery::Either).await;
-            found.map_err(|error| error.to_string())?.token_endpoint()
-        });
-        found.await.cloned()
-    }
-
-    /// Puts into `form` who the gate is; gives back what belongs into `Authorization`.
-    fn identify(&self, form: &mut Form) -> Result<Option<Zeroizing<String>>, Failure> {
-        let id = &self.party.client_id;
-        match (self.party.client, &self.proof) {
-            (_, Proof::Key(key)) => {
-                let mut entropy = [0; 16];
-                clock::entropy(&mut entropy);
-                let assertion = client_assertion(key, id, &self.party.issuer, clock::now(), entropy)
-                    .map_err(|error| Failure::client(error.to_string()))?;
-                form.add("client_id", id.as_bytes())
-                    .add("client_assertion_type", CLIENT_ASSERTION.as_bytes())
-                    .add("client_assertion", &assertion);
-                Ok(None)
-            }
-            (Client::SecretPost, Proof::Secret(secret)) => {
-                form.add("client_id", id.as_bytes())
-                    .add("client_secret", secret.expose());
-                Ok(None)
-            }
-            (_, Proof::Secret(secret)) => Ok(Some(basic(id, secret))),
-            (_, Proof::Certificate) => {
-                form.add("client_id", id.as_bytes());
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// SPEC: RFC 6749 2.3.1: both are form-encoded first.
-fn basic(id: &str, secret: &Secret) -> Zeroizing<String> {
-    let encode = |bytes: &[u8]| Zeroizing::new(form_urlencoded::byte_serialize(bytes).collect::<String>());
-    let pair = Zeroizing::new(format!("{}:{}", *encode(id.as_bytes()), *encode(secret.expose())));
-    let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-    Zeroizing::new(format!("Basic {}", *encoded))
-}
-
-/// A form with credentials in it; wiped when it is dropped.
-struct Form(Zeroizing<String>);
-
-impl Form {
-    fn new(grant_type: &str) -> Self {
-        // Room for two tokens and an assertion: what grows leaves copies behind.
-        let mut form = Self(Zeroizing::new(String::with_capacity(32 * 1024)));
-        form.add("grant_type", grant_type.as_bytes());
-        form
-    }
-
-    fn add(&mut self, name: &str, value: &[u8]) -> &mut Self {
-        if !self.0.is_empty() {
-            self.0.push('&');
-        }
-        self.0.extend(form_urlencoded::byte_serialize(name.as_bytes()));
-        self.0.push('=');
-        self.0.extend(form_urlencoded::byte_serialize(value));
-        self
-    }
-
-    fn actor(&mut self, token: &[u8]) {
-        self.add("actor_token", token)
-            .add("actor_token_type", ACCESS_TOKEN.as_bytes());
-    }
-
-    fn scope(&mut self, scope: &str) {
-        if !scope.is_empty() {
-            self.add("scope", scope.as_bytes());
-        }
-    }
+    Obtained::accept(&answer.bytes, asked, clock::now()).map_err(|fault| Failure {
+        means: match fault {
+            GrantFault::Wider | GrantFault::Target | GrantFault::Unattributed => GrantRefusal::Forbidden,
+            GrantFault::Expired => GrantRefusal::Stale,
+            _ => GrantRefusal::Unavailable,
+        },
+        reason: format!("{endpoint}: {fault}"),
+    })
 }
 
 impl Failure {

@@ -105,7 +105,7 @@ fn list(gate: &Place) -> Result<String, Failure> {
         if let Some(config) = &config {
             let users = config.users_of_secret(&secret.name);
             let users = if users.is_empty() {
-                "no server".to_owned()
+                "nobody".to_owned()
             } else {
                 users.join(", ")
             };
@@ -118,9 +118,9 @@ fn list(gate: &Place) -> Result<String, Failure> {
 fn remove(name: &str, config: &ConfigFile) -> Result<String, Failure> {
     let config = config::load(&config.config)?;
     let users = config.users_of_secret(name);
-    if let [first, ..] = users.as_slice() {
+    if !users.is_empty() {
         return Err(Failure::Other(format!(
-            "secret `{name}` is used by {}\n  hint: take it out of [servers.{first}.credential] first",
+            "secret `{name}` is used by {}\n  hint: take it out of the configuration first",
             users.join(", ")
         )));
     }

@@ -123,6 +123,9 @@ fn lines(issuer: &IssuerStatus, now: u64) -> Vec<String> {
             lines.push(format!("its keys stay in force until {}", UnixTime::from_secs(until)));
         }
     }
+    if let Some(failing) = &issuer.introspection {
+        lines.push(format!("opaque tokens: {}", failure(failing, now)));
+    }
     for fault in &issuer.dropped {
         lines.push(format!("one key is not used: {fault}"));
     }
@@ -147,9 +150,8 @@ mod tests {
     use super::*;
     use crate::admin::contract::{RefusedSet, ServerStatus};
 
-    #[test]
-    fn says_what_is_wrong_with_an_issuer_and_what_remains() {
-        let status = Status {
+    fn status() -> Status {
+        Status {
             now: 1_790_010_000,
             generation: 3,
             public_url: "https://gate.example".to_owned(),
@@ -167,6 +169,11 @@ mod tests {
                     since: 1_790_009_000,
                     attempts: 7,
                     error: "https://idp.example/jwks answered 503".to_owned(),
+                }),
+                introspection: Some(Failing {
+                    since: 1_790_009_940,
+                    attempts: 2,
+                    error: "https://idp.example/introspect answered 401".to_owned(),
                 }),
             }],
             servers: vec![ServerStatus {
@@ -195,9 +202,13 @@ mod tests {
                 answered: Some(1_790_009_990),
                 failing: None,
             }],
-        };
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_whom_and_what_remains() {
         assert_eq!(
-            written(&status),
+            written(&status()),
             "https://gate.example on 127.0.0.1:8477, generation 3\n\
              \n\
              issuer idp  https://idp.example\n\
@@ -205,6 +216,7 @@ mod tests {
              \x20 from https://idp.example/jwks\n\
              \x20 FAILING for 16 min (7 attempts): https://idp.example/jwks answered 503\n\
              \x20 its keys stay in force until 2026-09-22T14:13:20.000Z\n\
+             \x20 opaque tokens: FAILING for 1 min (2 attempts): https://idp.example/introspect answered 401\n\
              \x20 one key is not used: it is symmetric\n\
              \n\
              server jira  shown: exchange\n\

@@ -58,8 +58,8 @@ pub struct Fetched {
 pub struct Party {
     /// Its exact issuer identifier.
     pub issuer: String,
-    /// Where tokens are to be had, if that is not to be discovered.
-    pub token_endpoint: Option<Place>,
+    /// Where it is asked, if that is not to be discovered.
+    pub endpoint: Option<Place>,
     /// The gate's name there.
     pub client_id: String,
     /// How the gate shows that it is that.
@@ -185,9 +185,11 @@ impl Fetched {
 }
 
 impl Config {
-    /// The servers that are shown the secret of this name.
+    /// The servers that are shown the secret of this name, and the issuers that are asked with it.
     #[must_use]
     pub fn users_of_secret(&self, name: &str) -> Vec<&str> {
+        let issuers = self.issuers.iter().filter(|issuer| issuer.is_asked_with(name));
+        let issuers = issuers.map(|issuer| issuer.name.as_str());
         let users = self.servers.iter();
         users
             .filter(|server| {
@@ -196,6 +198,7 @@ impl Config {
                     || server.fetched().is_some_and(|fetched| fetched.parties().any(named))
             })
             .map(|server| server.name.as_str())
+            .chain(issuers)
             .collect()
     }
 }

@@ -93,7 +93,14 @@ pub fn trust(config: &Config) -> Result<Trust, Vec<Diagnostic>> {
         return Err(faults);
     }
     let agents = config.agents.iter().map(agent).collect();
-    Trust::new(1, issuers, agents).map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])
+    let mut trust =
+        Trust::new(1, issuers, agents).map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])?;
+    for issuer in &config.issuers {
+        if let Some(asked) = &issuer.introspection {
+            trust.introspect(&issuer.name, &asked.prefix);
+        }
+    }
+    Ok(trust)
 }
 
 /// The issuers of other parties, with their keys where those are in files.

@@ -16,6 +16,7 @@ use super::value::{ByteSize, HttpUrl, ListenAddress, TimeSpan};
 use crate::secrets::KeySource;
 
 pub(super) mod credential;
+pub(super) mod introspection;
 
 /// Tables by the name the operator gave them, each with its place in the file.
 pub(super) type Named<T> = BTreeMap<Spanned<String>, T>;
@@ -132,6 +133,7 @@ pub(super) struct Issuer {
     pub(super) claims: Claims,
     #[serde(default)]
     pub(super) unlinked_with: Vec<Spanned<String>>,
+    pub(super) introspection: Option<Spanned<introspection::Introspection>>,
 }
 
 /// Which well-known document tells where an issuer's keys are.

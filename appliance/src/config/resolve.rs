@@ -20,6 +20,7 @@ use super::{
 
 mod credential;
 mod fetched;
+mod introspection;
 mod issuers;
 mod signals;
 

@@ -3,6 +3,7 @@
 use super::*;
 
 mod certificates;
+mod introspection;
 
 const MINIMAL: &str = "[gate]\nlisten = \"127.0.0.1:8477\"\n";
 

@@ -18,6 +18,7 @@ use crate::boot::Gate;
 use crate::broker::Broker;
 use crate::clock;
 use crate::config::{Config, Signals, publish};
+use crate::introspector::Introspector;
 use crate::issuers::{Keeper, Report};
 use crate::say;
 use crate::signals::Receivers;
@@ -34,6 +35,7 @@ pub(super) struct Desk<'g> {
     pub(super) receivers: Receivers,
     pub(super) remarks: Remarks,
     pub(super) broker: Broker,
+    pub(super) introspector: Introspector,
     /// Where edits of the file go.
     pub(super) jobs: Sender<Job>,
     /// What is shut off only until the file says so; what somebody else shuts off meanwhile is no longer.
@@ -58,7 +60,7 @@ impl Desk<'_> {
                 self.revoke(wanted, order.by)
             }
             Wanted::Lift(wanted) => self.lift(&wanted, order.by),
-            Wanted::Status => Answer::done(&status::of(self.gate, &self.keeper, &self.broker, &self.receivers)),
+            Wanted::Status => Answer::done(&status::of(self)),
             Wanted::Refresh(wanted) => self.refresh(&wanted, order.by),
             Wanted::Registry => return self.look(Then::List(order.answer)),
             Wanted::Edit(edit) => return self.begin(Task::Edit(Box::new(edit)), order.by, order.answer),
@@ -97,6 +99,7 @@ impl Desk<'_> {
             origins,
             grants,
             transmitters,
+            askers,
         } = *fresh;
         let (now, then) = (&self.config.gate, &fresh.gate);
         if now.listen != then.listen
@@ -121,6 +124,7 @@ impl Desk<'_> {
         publish::set_keys(&mut snapshot, self.keeper.sets());
         let generation = self.gate.publish(&fresh, snapshot, &origins);
         self.broker.follow(grants);
+        self.introspector.follow(askers, &fresh);
         say::notice(&format!("reloaded: generation {generation} is in force"));
         self.config = fresh;
         self.settle();

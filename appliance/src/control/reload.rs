@@ -18,6 +18,7 @@ use super::watched::Files;
 use crate::boot::{self, BootError};
 use crate::broker::{self, Grants};
 use crate::clock;
+use crate::config::introspection::{self, Askers};
 use crate::config::{self, Config, Diagnostic, keys, publish};
 use crate::issuers;
 use crate::registry::{self, Done, NotChanged};
@@ -36,6 +37,7 @@ pub(super) struct Read {
     pub(super) origins: Origins,
     pub(super) grants: Grants,
     pub(super) transmitters: Vec<(String, Transmitter)>,
+    pub(super) askers: Askers,
 }
 
 /// What came of a reading that went well.
@@ -164,6 +166,7 @@ fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
     let snapshot = publish::snapshot(&config).map_err(Unread::Files)?;
     let grants = broker::grants(&config).map_err(Unread::Files)?;
     let transmitters = publish::transmitters(&config).map_err(Unread::Files)?;
+    let askers = introspection::askers(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
     Ok(Box::new(Read {
         config,
@@ -171,6 +174,7 @@ fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
         origins,
         grants,
         transmitters,
+        askers,
     }))
 }
 

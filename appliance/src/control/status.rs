@@ -4,14 +4,22 @@ use portreeve_core::credential::Mode;
 use portreeve_core::identity::Issuer;
 
 use crate::admin::contract::{Failing, IssuerStatus, RefusedSet, ServerStatus, Status, TransmitterStatus};
-use crate::boot::Gate;
-use crate::broker::Broker;
 use crate::clock;
 use crate::issuers::{self, Keeper};
-use crate::signals::{Received, Receivers};
+use crate::signals::Received;
 
-/// How `gate` is now.
-pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker, receivers: &Receivers) -> Status {
+use super::desk::Desk;
+
+/// How the gate is now.
+pub(super) fn of(desk: &Desk<'_>) -> Status {
+    let Desk {
+        gate,
+        keeper,
+        broker,
+        introspector,
+        receivers,
+        ..
+    } = desk;
     let snapshot = gate.snapshot();
     Status {
         now: clock::now().secs(),
@@ -22,7 +30,10 @@ pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker, receivers: &Rece
             .trust
             .issuers()
             .iter()
-            .map(|issuer| of_issuer(issuer, keeper))
+            .map(|issuer| IssuerStatus {
+                introspection: introspector.failing(&issuer.name).map(failing),
+                ..of_issuer(issuer, keeper)
+            })
             .collect(),
         servers: snapshot
             .servers
@@ -34,11 +45,7 @@ pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker, receivers: &Rece
                     .mode(&server.name)
                     .map_or("none", Mode::name)
                     .to_owned(),
-                failing: broker.failing(&server.name).map(|failing| Failing {
-                    since: failing.since.secs(),
-                    attempts: failing.attempts,
-                    error: failing.error.clone(),
-                }),
+                failing: broker.failing(&server.name).map(failing),
             })
             .collect(),
         signals: receivers.all().map(of_transmitter).collect(),
@@ -92,5 +99,6 @@ fn of_issuer(issuer: &Issuer, keeper: &Keeper) -> IssuerStatus {
             .and_then(|health| health.good_until)
             .map(|time| time.secs()),
         failing: health.and_then(|health| health.failing).map(failing),
+        introspection: None,
     }
 }

@@ -22,6 +22,7 @@ struct Document {
     issuer: String,
     jwks_uri: Option<String>,
     token_endpoint: Option<String>,
+    introspection_endpoint: Option<String>,
 }
 
 /// The metadata of an issuer, and where it was found.
@@ -85,6 +86,15 @@ impl Metadata {
     pub(crate) fn token_endpoint(&self) -> Result<Place, String> {
         self.named("token_endpoint", self.document.token_endpoint.as_deref())
             .map_err(|error| error.to_string())
+    }
+
+    /// Where is to be asked what tokens are.
+    pub(crate) fn introspection_endpoint(&self) -> Result<Place, String> {
+        self.named(
+            "introspection_endpoint",
+            self.document.introspection_endpoint.as_deref(),
+        )
+        .map_err(|error| error.to_string())
     }
 
     fn named(&self, name: &'static str, uri: Option<&str>) -> Result<Place, SourceError> {

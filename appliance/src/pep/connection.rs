@@ -149,6 +149,12 @@ impl Connection {
             next = match next {
                 Next::Reply(refused) => return Err(refused),
                 Next::Forward(forward) => return Ok(*forward),
+                Next::Introspect(needs) => {
+                    let told = shard.introspect(needs.inquiry()).await;
+                    let next = shard.under(&snapshot, |context| needs.resume(told, &request, context));
+                    shard.tell_lacking();
+                    next
+                }
                 Next::SpendProof(needs) => {
                     let spent = shard.owners.spend_proof(*needs.id()).await;
                     shard.under(&snapshot, |context| needs.resume(spent, &request, context))

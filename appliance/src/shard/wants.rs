@@ -1,5 +1,5 @@
 //! What a shard wants of the control plane: keys that tokens named and the gate does not have, tokens for servers, and
-//! answers to what was pushed at it.
+//! what opaque tokens are, and answers to what was pushed at it.
 //!
 //! Keys are told rarely enough that no flood matters. Must never wait for room: what cannot be told now is told when the
 //! next such token comes, and what finds no room is refused.
@@ -14,6 +14,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::broker::{self, Ask};
+use crate::introspector;
 use crate::io::mailbox::{Answer, MailError};
 
 /// Names that wait to be read. Each shard says each at most once a second.
@@ -29,6 +30,8 @@ pub struct Heard {
     pub keys: Receiver<String>,
     /// Orders for tokens.
     pub tokens: Receiver<Ask>,
+    /// Inquiries about opaque tokens.
+    pub opaque: Receiver<introspector::Ask>,
     /// Questions.
     pub questions: Receiver<Question>,
 }
@@ -56,6 +59,7 @@ pub struct Wants {
     tell: Sender<String>,
     order: Sender<Ask>,
     ask: Sender<Question>,
+    inquire: Sender<introspector::Ask>,
     told: RefCell<BTreeMap<String, Instant>>,
 }
 
@@ -65,15 +69,18 @@ pub fn channel_of_wants() -> (Wants, Heard) {
     let (tell, keys) = channel(WAITING);
     let (order, tokens) = channel(broker::ORDERS);
     let (ask, questions) = channel(ASKED);
+    let (inquire, opaque) = channel(introspector::INQUIRIES);
     let wants = Wants {
         tell,
         order,
+        inquire,
         ask,
         told: RefCell::default(),
     };
     let heard = Heard {
         keys,
         tokens,
+        opaque,
         questions,
     };
     (wants, heard)
@@ -85,6 +92,7 @@ impl Clone for Wants {
             tell: self.tell.clone(),
             order: self.order.clone(),
             ask: self.ask.clone(),
+            inquire: self.inquire.clone(),
             told: RefCell::default(),
         }
     }
@@ -117,6 +125,14 @@ impl Wants {
     /// There is no room, or nobody who listens.
     pub fn question(&self, question: Question) -> Result<(), MailError> {
         sent(self.ask.try_send(question))
+    }
+
+    /// Asks about an opaque token.
+    ///
+    /// # Errors
+    /// There is no room, or nobody who listens.
+    pub fn inquiry(&self, ask: introspector::Ask) -> Result<(), MailError> {
+        sent(self.inquire.try_send(ask))
     }
 }
 

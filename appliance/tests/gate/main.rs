@@ -7,6 +7,7 @@ mod dump;
 mod evidence;
 mod exchange;
 mod hazards;
+mod introspection;
 mod issuers;
 mod kit;
 mod lifecycle;

@@ -21,6 +21,7 @@ mod gate_tests {
 mod http;
 mod keys;
 mod library;
+mod opaque;
 #[path = "../blackbox/peers.rs"]
 #[expect(dead_code, reason = "what other tests need of it")]
 mod peers;

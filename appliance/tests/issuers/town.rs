@@ -79,6 +79,12 @@ impl Town {
         client.shows_of(certified.map(|certified| (certified.certificate(), certified.key())));
     }
 
+    /// A gate that trusts `provider` with more in that issuer's table.
+    pub(crate) fn asking(provider: &Provider, more: &str, agent: &str) -> Self {
+        let more = format!("{}\n{more}", provider.trust());
+        Self::with(provider.issuer(), &more, agent, POLICY)
+    }
+
     /// A gate that trusts `library`, and lets everybody it knows through.
     pub(crate) fn believing(library: &Library, agent: &str) -> Self {
         Self::with(library.issuer(), "", agent, POLICY_ALL)

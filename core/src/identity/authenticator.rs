@@ -12,11 +12,13 @@ use super::PeerCertificate;
 use super::Presented;
 use super::Principal;
 use super::Proof;
+use super::Said;
 use super::Scheme;
 use super::Side;
 use super::Terms;
 use super::Trust;
 use super::cache::Cache;
+use super::introspection;
 use super::link;
 use super::presented::token_digest;
 use super::proof;
@@ -28,6 +30,7 @@ use crate::limits::CLOCK_FLOOR_SECS;
 use crate::limits::IDENTITY_CACHE_MAX;
 use crate::limits::IDENTITY_CACHE_TTL;
 use crate::limits::IDENTITY_REFUSED_TTL;
+use crate::limits::INTROSPECTION_REFUSED_TTL;
 use crate::time::UnixTime;
 
 /// Identifies callers, and remembers what it proved.
@@ -181,6 +184,33 @@ impl Authenticator {
         Ok((principal, until))
     }
 
+    /// Takes in what the issuer of an opaque token answered; it is then known to [`Authenticator::authenticate`].
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`]: the token is not good for this gate, which is remembered as well.
+    pub fn learn(
+        &mut self,
+        said: &Said<'_>,
+        trust: &Trust,
+        scratch: &mut Scratch,
+        now: UnixTime,
+    ) -> Result<(), IdentityError> {
+        self.follow(trust);
+        let digest = token_digest(said.side, said.token());
+        match introspection::judge(said, trust, scratch, now) {
+            Ok(verified) => {
+                self.tokens.insert(digest, until(&verified, now), Rc::new(verified));
+                Ok(())
+            }
+            Err(fault) => {
+                self.refused
+                    .insert(digest, now.saturating_add(INTROSPECTION_REFUSED_TTL), ());
+                Err(IdentityError::new(said.side, fault))
+            }
+        }
+    }
+
     /// The issuer profile whose keys lacked the one that a token named, since this was last asked. Its keys may have been
     /// rotated; anybody can make such a token, so whoever acts on this must do it rarely.
     pub fn take_lacking(&mut self) -> Option<String> {
@@ -205,6 +235,9 @@ impl Authenticator {
         }
         if self.refused.get(&digest, now).is_some() {
             return Err(IdentityError::new(side, Fault::RefusedBefore));
+        }
+        if round.trust.introspector(token, side).is_some() {
+            return Err(IdentityError::new(side, Fault::Unchecked));
         }
         let mut workspace = Workspace {
             decoded: &mut self.decoded,
@@ -253,4 +286,5 @@ fn until(token: &Verified, now: UnixTime) -> UnixTime {
         .expires
         .saturating_add(token.leeway)
         .min(now.saturating_add(IDENTITY_CACHE_TTL))
+        .min(token.recheck.unwrap_or(UnixTime::from_millis(u64::MAX)))
 }

@@ -111,6 +111,7 @@ impl PeerCertificate {
             scopes: Vec::new(),
             jti: None,
             sid: None,
+            recheck: None,
             // As old as can be: whoever shuts off what an agent was given before a moment means its certificate, too.
             issued: UnixTime::default(),
             bound: Some(Binding::Certificate(self.digest)),

@@ -73,6 +73,17 @@ pub(super) fn audience(claims: Object<'_>, issuer: &Issuer) -> Result<(), Fault>
 pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: UnixTime) -> Result<Verified, Fault> {
     // SPEC: RFC 9068 2.2: sub is REQUIRED, also where another claim is the id here.
     required(claims, "sub", Fault::Subject)?;
+    read_answer(claims, issuer, side, expires)
+}
+
+/// As [`read`] for the answer of an introspection, where `sub` is optional (RFC 7662 2.2): a client's own token without
+/// one is the client's.
+pub(super) fn read_answer(
+    claims: Object<'_>,
+    issuer: &Issuer,
+    side: Side,
+    expires: UnixTime,
+) -> Result<Verified, Fault> {
     let chain = chain(claims, &issuer.claims.chain)?;
     // A token in the agent's place that has an actor is a delegated one: its subject is the user.
     let is_agent = side == Side::Agent && chain.is_empty();
@@ -87,7 +98,12 @@ pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: Uni
         groups(claims, &issuer.claims.groups)?
     };
     let client = client(claims, &issuer.claims.client)?;
-    let subject = required(claims, id, Fault::Subject)?;
+    let subject = match optional(claims, id, Fault::Subject)? {
+        // SPEC: RFC 9068 2.2: without a user the subject is the client.
+        None if is_agent && id == "sub" => client.clone(),
+        subject => subject,
+    }
+    .ok_or(Fault::Subject)?;
     if issuer.dialect.svid && !is_of(&subject, &issuer.issuer) {
         return Err(Fault::Subject);
     }
@@ -122,11 +138,12 @@ pub(super) fn read(claims: Object<'_>, issuer: &Issuer, side: Side, expires: Uni
         jti: optional(claims, "jti", Fault::AuthFacts)?,
         bound: None,
         sid: optional(claims, "sid", Fault::AuthFacts)?,
-        // Only an SVID may lack it, and is then as old as can be.
+        // Only an SVID and an opaque token may lack it, and is then as old as can be.
         issued: claims
             .get("iat")
             .and_then(Value::as_u64)
             .map_or(UnixTime::default(), UnixTime::from_secs),
+        recheck: None,
     })
 }
 

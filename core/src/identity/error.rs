@@ -40,6 +40,12 @@ pub enum Fault {
     Form(JwsError),
     /// The same bytes were refused a moment ago.
     RefusedBefore,
+    /// An opaque token whose issuer has not been asked yet. The caller is never told this: who sees it asks.
+    Unchecked,
+    /// What the issuer answered about an opaque token is not strict JSON with a boolean `active`.
+    Answer,
+    /// The issuer says that the opaque token is not active.
+    Inactive,
     /// The JOSE header is not acceptable.
     Header(JwsError),
     /// The claims are not canonical base64url of one strict JSON object.
@@ -164,6 +170,7 @@ impl Fault {
             Self::Repeated => "hdr_dup",
             Self::Scheme | Self::Form(_) => "hdr_form",
             Self::RefusedBefore => "tok_neg",
+            Self::Unchecked | Self::Answer | Self::Inactive => "introspection",
             Self::Header(_) => "jose_hdr",
             Self::Issuer => "iss_unknown",
             Self::Type => "typ",
@@ -246,6 +253,9 @@ impl fmt::Display for Fault {
             Self::Proof(fault) => return fault.fmt(f),
             Self::Scheme => "neither Bearer nor DPoP",
             Self::RefusedBefore => "refused a moment ago",
+            Self::Unchecked => "opaque, and its issuer has not been asked",
+            Self::Answer => "what its issuer says of it cannot be read",
+            Self::Inactive => "its issuer says that it is not active",
             Self::ClaimsEncoding => "the claims are not one strict JSON object",
             Self::Issuer => "the issuer is not known for this side",
             Self::Type => "the issuer does not use this typ",

@@ -158,7 +158,14 @@ const fn stage_of(fault: Fault) -> Stage {
         | Fault::Unlinked
         | Fault::MayActOther
         | Fault::AlreadyDelegated => Stage::Possession,
-        Fault::Absent | Fault::Repeated | Fault::Scheme | Fault::Form(_) | Fault::RefusedBefore => Stage::Form,
+        Fault::Absent
+        | Fault::Repeated
+        | Fault::Scheme
+        | Fault::Form(_)
+        | Fault::RefusedBefore
+        | Fault::Unchecked
+        | Fault::Answer
+        | Fault::Inactive => Stage::Form,
     }
 }
 

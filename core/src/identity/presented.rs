@@ -12,6 +12,7 @@ use super::PeerCertificate;
 use super::Proof;
 use super::ProofFault;
 use super::Side;
+use super::Trust;
 use crate::framing::http1::Known;
 use crate::framing::http1::RequestView;
 use crate::jose::jws::JwsError;
@@ -133,6 +134,30 @@ impl<'r> Presented<'r> {
     /// The token in `X-AI-User-Assertion`.
     pub(super) const fn user(&self) -> Option<&'r [u8]> {
         self.user
+    }
+
+    /// The token that is judged on `side`.
+    pub(super) fn on(&self, side: Side) -> &'r [u8] {
+        match side {
+            Side::User => self.user.unwrap_or_default(),
+            Side::Agent | Side::Pair => self.agent,
+        }
+    }
+
+    /// The issuer profile to ask about the token on `side`, with that token and the digest that stands for the two.
+    #[must_use]
+    pub fn inquiry<'t>(&self, side: Side, trust: &'t Trust) -> Option<(&'t str, &'r [u8], [u8; 32])> {
+        // What stands for a token here is none that anybody could be asked about.
+        if self.scheme == Scheme::Certificate && side != Side::User {
+            return None;
+        }
+        let token = self.on(side);
+        let issuer = trust.introspector(token, side)?;
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&issuer.name.len().to_le_bytes());
+        context.update(issuer.name.as_bytes());
+        context.update(token);
+        Some((&issuer.name, token, finish(context)))
     }
 
     /// The SHA-256 of both tokens, or the certificate's digest in place of one, and how they were presented, unambiguously:

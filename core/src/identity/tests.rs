@@ -21,6 +21,7 @@ use crate::time::UnixTime;
 
 mod certificates;
 mod dialects;
+mod introspection;
 mod moments;
 mod proofs;
 

@@ -54,6 +54,8 @@ pub(super) struct Verified {
     pub(super) sid: Option<String>,
     /// `iat`
     pub(super) issued: UnixTime,
+    /// When its issuer must be asked again, if it is opaque.
+    pub(super) recheck: Option<UnixTime>,
 }
 
 /// The reusable memory of a verification.

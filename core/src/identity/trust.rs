@@ -10,6 +10,7 @@ use super::Principal;
 use super::RequireBinding;
 use super::Side;
 use super::claims;
+use super::introspection::Opaque;
 use crate::jose::jwks::KeySet;
 use crate::limits::AGENTS_MAX;
 use crate::limits::ISSUERS_MAX;
@@ -29,6 +30,8 @@ pub struct Trust {
     by_subject: BTreeMap<String, BTreeMap<String, usize>>,
     /// Name → index into `agents`.
     by_name: BTreeMap<String, usize>,
+    /// The profiles that are asked about opaque tokens.
+    pub(super) opaque: Vec<Opaque>,
 }
 
 /// An agent that may call. An agent that is not registered may not.

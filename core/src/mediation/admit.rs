@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use super::call::Call;
+use super::introspect::NeedsIntrospection;
 use super::{Context, Next, Refusal, Request, decide, door, revoke, signal};
 use crate::framing::http1::{Known, Method};
 use crate::identity::{
@@ -168,6 +169,17 @@ pub fn admit(request: &Request<'_>, context: &mut Context<'_>) -> Next {
         Err(refusal) => return call.refuse(&refusal, context),
     };
     call.at(server);
+    proceed(call, server, 0, request, context)
+}
+
+/// From both identities on. `asked`: how many opaque tokens of this request an issuer was asked about.
+pub(super) fn proceed(
+    mut call: Call,
+    server: &Server,
+    asked: u8,
+    request: &Request<'_>,
+    context: &mut Context<'_>,
+) -> Next {
     match identify(&mut call, server, request, context) {
         Ok((principal, proof)) => {
             let admitted = Admitted {
@@ -183,6 +195,9 @@ pub fn admit(request: &Request<'_>, context: &mut Context<'_>) -> Next {
                     admitted: Box::new(admitted),
                 }),
             }
+        }
+        Err(Refusal::Identity { error, .. }) if error.fault() == Fault::Unchecked => {
+            NeedsIntrospection::ask(call, error.who(), asked, request, context)
         }
         Err(refusal) => call.refuse(&refusal, context),
     }
@@ -211,7 +226,7 @@ fn identify(
             .authenticator
             .authenticate(&shown, &terms, &mut bench.scratch, context.now)
     });
-    call.split.identity_us = micros((context.ticks)().saturating_sub(begun));
+    call.split.identity_us += micros((context.ticks)().saturating_sub(begun));
     let challenge = |error| Refusal::Identity {
         error,
         metadata: door::metadata_url(server, snapshot),

@@ -88,6 +88,11 @@ pub enum Refusal {
     RevocationForm,
     /// A revocation cannot be put in force at the moment.
     RevocationLater,
+    /// The issuer of an opaque token cannot be asked about it: neither good nor bad.
+    Unchecked {
+        /// Which one it is; only the audit sees it.
+        side: Side,
+    },
     /// The agent may not use this server at all.
     Server,
     /// The body is not declared as JSON in UTF-8.
@@ -232,6 +237,7 @@ impl Refusal {
             Self::Identity { error, .. } => error.reason(),
             Self::Signal(_) => "signal",
             Self::RevocationForm | Self::RevocationLater => "revocation",
+            Self::Unchecked { .. } => "introspection_unavailable",
             Self::Server => "server_not_allowed",
             Self::MediaType => "media_type",
             Self::ContentEncoding => "content_encoding",
@@ -256,10 +262,12 @@ impl Refusal {
     /// Whose credential was at fault, for identity failures.
     #[must_use]
     pub fn side(&self) -> Option<&'static str> {
-        let Self::Identity { error, .. } = self else {
-            return None;
+        let side = match self {
+            Self::Identity { error, .. } => error.who(),
+            Self::Unchecked { side } => *side,
+            _ => return None,
         };
-        Some(match error.who() {
+        Some(match side {
             Side::Agent => "agent",
             Side::User => "user",
             Side::Pair => "pair",
@@ -283,6 +291,10 @@ impl Refusal {
             // SPEC: RFC 6749 5.2; RFC 7009 2.2.1.
             Self::RevocationForm => Reply::json(400, br#"{"error":"invalid_request"}"#.to_vec()),
             Self::RevocationLater => Reply::empty(503).with("retry-after", "5"),
+            Self::Unchecked { .. } => {
+                let message = "a credential cannot be checked at the moment";
+                Reply::error(503, None, code::INTERNAL_ERROR, message, None).with("retry-after", "5")
+            }
             Self::Server => plain(403, "this agent may not use this server"),
             Self::MediaType => plain(415, "the body must be application/json in UTF-8"),
             Self::ContentEncoding => plain(415, "the body must not be encoded").with("accept-encoding", "identity"),

@@ -116,14 +116,14 @@ impl Resolver<'_> {
         }
     }
 
-    fn party(&mut self, written: Spanned<raw::credential::Party>) -> Party {
+    pub(super) fn party(&mut self, written: Spanned<raw::credential::Party>) -> Party {
         let whole = Spanned::new(written.span(), ());
         let party = written.into_inner();
         self.text(&party.client_id);
         let endpoint = party.token_endpoint.as_ref().unwrap_or(&party.issuer);
         let place = Place::parse(endpoint.get_ref());
         if let Err(fault) = place {
-            let message = format!("no token can be had here: this {fault}");
+            let message = format!("nothing can be asked here: this {fault}");
             self.refuse(endpoint, &message, "https://…, http only on this machine");
         }
         let has_secret = matches!(party.client_auth, Client::SecretBasic | Client::SecretPost);
@@ -155,7 +155,7 @@ impl Resolver<'_> {
         }
         Party {
             issuer: party.issuer.into_inner(),
-            token_endpoint: party.token_endpoint.and(place.ok()),
+            endpoint: party.token_endpoint.and(place.ok()),
             client_id: party.client_id.into_inner(),
             client: party.client_auth,
             secret: party.secret.map(Spanned::into_inner),

@@ -54,7 +54,13 @@ impl Resolver<'_> {
             for other in &issuer.unlinked_with {
                 self.known(other, &names, "issuer");
             }
-            resolved.push(self.issuer(name.into_inner(), issuer, audiences));
+            let place = issuer
+                .introspection
+                .as_ref()
+                .map(|asked| Spanned::new(asked.span(), ()));
+            let issuer = self.issuer(name.into_inner(), issuer, audiences);
+            self.told_apart(place, &issuer, &resolved);
+            resolved.push(issuer);
         }
         resolved
     }
@@ -75,6 +81,7 @@ impl Resolver<'_> {
         let leeway = issuer.leeway.as_ref();
         let max_stale = issuer.max_stale.as_ref();
         let keys = self.issuer_keys(&issuer);
+        let introspection = self.introspection(&issuer);
         let claims = issuer.claims;
         Issuer {
             name,
@@ -113,6 +120,7 @@ impl Resolver<'_> {
             max_stale: max_stale.map_or(DAY, |span| at_most(span, DAY, self.source, &mut self.faults)),
             require_at_start: issuer.require_at_start.is_some_and(Spanned::into_inner),
             claims: claim_names(claims, issuer.profile.claims()),
+            introspection,
             unlinked_with: issuer.unlinked_with.into_iter().map(Spanned::into_inner).collect(),
             issuer: issuer.issuer.into_inner(),
         }

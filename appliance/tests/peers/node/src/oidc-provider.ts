@@ -30,6 +30,7 @@ function features(settings: Settings): NonNullable<Configuration["features"]> {
       getResourceServerInfo: (_ctx, indicator) => {
         const scope = settings.resources[indicator];
         if (scope === undefined) throw new errors.InvalidTarget();
+        if (settings.opaque?.includes(indicator)) return { scope, accessTokenFormat: "opaque" };
         return { scope, accessTokenFormat: "jwt", jwt: { sign: { alg: settings.algorithm } } };
       },
       useGrantedResource: () => true,

@@ -21,6 +21,8 @@ export type Settings = {
   claims?: Record<string, Record<string, unknown>>;
   /** The scopes of each resource (RFC 8707). Its tokens are JWTs; a token for none is opaque. */
   resources: Record<string, string>;
+  /** The resources whose tokens are opaque all the same. */
+  opaque?: string[];
   /** Seconds that an access token lives. */
   lifetime?: number;
   /** Seconds that an access token has lived already when it is issued. */
