@@ -11,7 +11,7 @@
 //! | 1 | one `Authorization`, at most one user assertion and proof | `hdr_none`, `hdr_dup` |
 //! | 2 | scheme, length, alphabet, three segments; a proof with the `DPoP` scheme and with no other | `hdr_form`, `pop` |
 //! | 3 | caches by the SHA-256 of the exact bytes | `tok_neg` |
-//! | 4 | the JOSE header | `jose_hdr` |
+//! | 4 | an agent's API key, by its digest, ends here and goes on at step 9; for tokens the JOSE header | `api_key`, `time`; `jose_hdr` |
 //! | 5 | the claims are strict JSON, and their issuer is known for this role | `claims`, `iss_unknown` |
 //! | 6 | everything that needs no signature | `typ`, `alg`, `kid`, `time`, `aud` |
 //! | 7 | the signature | `sig` |
@@ -21,6 +21,7 @@
 //! | 11 | the link between agent and user | `link` |
 //! | 12 | the [`Denylist`], which no cache stands before | `revoked` |
 
+mod api_key;
 mod authenticator;
 mod binding;
 mod cache;
@@ -43,6 +44,9 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+pub use self::api_key::API_KEY_ISSUER;
+pub use self::api_key::AgentMethod;
+pub use self::api_key::ApiKey;
 pub use self::authenticator::Authenticator;
 pub use self::authenticator::Identified;
 pub use self::binding::Binding;

@@ -97,6 +97,9 @@ pub const ISSUERS_MAX: usize = 64;
 /// Registered agents.
 pub const AGENTS_MAX: usize = 100_000;
 
+/// API keys of one agent: the one in use and the one that replaces it.
+pub const API_KEYS_PER_AGENT_MAX: usize = 2;
+
 /// Agents, users, delegations, tokens and servers that are shut off, together.
 pub const REVOCATIONS_MAX: usize = 100_000;
 

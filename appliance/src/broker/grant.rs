@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portreeve_core::credential::{Asked, GrantFault, GrantRefusal, Kind, Mode, Obtained, SigningKey, client_assertion};
+use portreeve_core::identity::AgentMethod;
 use portreeve_core::mediation::TokenOrder;
 use portreeve_core::time::UnixTime;
 use tokio::sync::OnceCell;
@@ -89,6 +90,13 @@ impl Grant {
 
     /// Gets what `order` asks for.
     pub(super) async fn obtain(&self, order: &TokenOrder) -> Result<Obtained, Failure> {
+        let names_agent = self.settings.actor == Actor::Agent && order.mode != Mode::ClientCredentials;
+        if names_agent && order.method == AgentMethod::ApiKey {
+            return Err(Failure {
+                means: GrantRefusal::Forbidden,
+                reason: "an API key is shown to nobody, so the agent cannot be named".to_owned(),
+            });
+        }
         match order.mode {
             Mode::ClientCredentials => self.own(order).await,
             Mode::IdJag => self.by_assertion(order).await,

@@ -38,6 +38,12 @@ pub enum Fault {
     Scheme,
     /// The value is not a compact JWS.
     Form(JwsError),
+    /// An API key with a typing error.
+    ApiKeyForm,
+    /// No agent has this API key.
+    ApiKeyUnknown,
+    /// The time of this API key is up.
+    ApiKeyExpired,
     /// The same bytes were refused a moment ago.
     RefusedBefore,
     /// The JOSE header is not acceptable.
@@ -157,13 +163,14 @@ impl Fault {
             Self::Absent => "hdr_none",
             Self::Repeated => "hdr_dup",
             Self::Scheme | Self::Form(_) => "hdr_form",
+            Self::ApiKeyForm | Self::ApiKeyUnknown => "api_key",
             Self::RefusedBefore => "tok_neg",
             Self::Header(_) => "jose_hdr",
             Self::Issuer => "iss_unknown",
             Self::Type => "typ",
             Self::Algorithm | Self::KeyAlgorithm => "alg",
             Self::Key => "kid",
-            Self::TimeShape | Self::Expired | Self::NotYetValid | Self::Lifetime => "time",
+            Self::TimeShape | Self::Expired | Self::ApiKeyExpired | Self::NotYetValid | Self::Lifetime => "time",
             Self::Audience => "aud",
             Self::Signature => "sig",
             Self::ClaimsEncoding
@@ -237,6 +244,9 @@ impl fmt::Display for Fault {
             Self::Proof(fault) => return fault.fmt(f),
             Self::Scheme => "neither Bearer nor DPoP",
             Self::RefusedBefore => "refused a moment ago",
+            Self::ApiKeyForm => "not an API key, but almost",
+            Self::ApiKeyUnknown => "no agent has this API key",
+            Self::ApiKeyExpired => "the API key has expired",
             Self::ClaimsEncoding => "the claims are not one strict JSON object",
             Self::Issuer => "the issuer is not known for this side",
             Self::Type => "the issuer does not use this typ",

@@ -9,6 +9,7 @@ use super::Issuer;
 use super::Principal;
 use super::RequireBinding;
 use super::Side;
+use super::api_key::Keys;
 use super::claims;
 use crate::jose::jwks::KeySet;
 use crate::limits::AGENTS_MAX;
@@ -29,6 +30,7 @@ pub struct Trust {
     by_subject: BTreeMap<String, BTreeMap<String, usize>>,
     /// Name → index into `agents`.
     by_name: BTreeMap<String, usize>,
+    pub(super) keys: Keys,
 }
 
 /// An agent that may call. An agent that is not registered may not.
@@ -93,6 +95,8 @@ pub enum TrustError {
     AgentSubject(String),
     /// No issuer profile with the needed role has this name.
     UnknownIssuer(String),
+    /// This agent cannot have these API keys: it is not an agent with keys, has too many, or shares one.
+    ApiKeys(String),
 }
 
 impl RegisteredAgent {
@@ -271,6 +275,7 @@ impl fmt::Display for TrustError {
             Self::IssuerTimes(name) => write!(f, "issuer {name:?} accepts too long a lifetime or leeway"),
             Self::AgentName(name) => write!(f, "two agents are named {name:?}"),
             Self::AgentSubject(name) => write!(f, "agent {name:?} has the issuer and subject of another one"),
+            Self::ApiKeys(name) => write!(f, "agent {name:?} has API keys that it cannot have, or too many"),
             Self::UnknownIssuer(name) => write!(f, "no issuer with the needed role is named {name:?}"),
         }
     }

@@ -12,7 +12,7 @@ use super::forward::{self, Body, Plan};
 use super::reply::Expect;
 use super::{Context, Next, Refusal, Request, listen};
 use crate::framing::http1::Method;
-use crate::identity::Principal;
+use crate::identity::{ApiKey, Principal};
 use crate::json::{self, Value};
 use crate::mcp::{self, Era, Initialize, Kind, McpError, McpHeaders, Message, Operation, OwnedId, Reference, Version};
 use crate::policy::{self, AccessRequest, Action, Decision, Facts, Permit, Who};
@@ -351,9 +351,13 @@ fn holds(document: &json::Document<'_>, credential: &[u8]) -> bool {
 
 /// Whether `text` holds the part of `credential` that nobody else could know.
 ///
-/// The signature is enough: header and claims alone open nothing, and the search stays one pass over the body.
+/// Of a token the signature is enough: header and claims alone open nothing, and the search stays one pass over the body.
 pub(super) fn carries(text: &[u8], credential: &[u8]) -> bool {
     const SHORTEST_SIGNATURE: usize = 64;
-    let signature = credential.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    signature.len() >= SHORTEST_SIGNATURE && memchr::memmem::find(text, signature).is_some()
+    let secret = credential
+        .rsplit(|byte| matches!(byte, b'.' | b' '))
+        .next()
+        .unwrap_or_default();
+    let is_secret = secret.len() >= SHORTEST_SIGNATURE || ApiKey::is_well_formed(secret);
+    is_secret && memchr::memmem::find(text, secret).is_some()
 }

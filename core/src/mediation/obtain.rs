@@ -11,6 +11,7 @@ use super::forward::Prepared;
 use super::{Context, Next, Refusal, Request};
 use crate::credential::{GrantRefusal, Mode, Obtained, Wanted};
 use crate::framing::http1::Known;
+use crate::identity::AgentMethod;
 use crate::time::UnixTime;
 
 /// Waits for a token.
@@ -36,8 +37,10 @@ pub struct TokenOrder {
     pub until: UnixTime,
     /// The token that names the user.
     pub subject: Zeroizing<Vec<u8>>,
-    /// The token of the agent, unless the subject's names it, too.
+    /// The token of the agent, unless the subject's names it, too, or it came with an API key.
     pub actor: Option<Zeroizing<Vec<u8>>>,
+    /// How the agent showed who it is. An API key is for this gate alone and is never shown on.
+    pub method: AgentMethod,
     /// The agent's id at its issuer.
     pub agent: String,
 }
@@ -74,7 +77,9 @@ impl NeedsCredential {
             .map(without_scheme)
             .unwrap_or_default();
         let user = request.view.known(Known::UserAssertion);
+        let method = self.prepared.principal().agent_method();
         let (subject, actor) = match user {
+            Some(user) if method == AgentMethod::ApiKey => (Zeroizing::new(user.to_vec()), None),
             Some(user) => (Zeroizing::new(user.to_vec()), Some(agent)),
             None => (agent, None),
         };
@@ -86,6 +91,7 @@ impl NeedsCredential {
             until: self.wanted.until(),
             subject,
             actor,
+            method,
             agent: self.prepared.principal().agent().subject().to_owned(),
         }
     }
