@@ -4,6 +4,7 @@
 //! (`publish`). Only `load`, `keys` and `publish` touch files. A configuration that exists is a valid one; what is wrong
 //! is reported as [`Diagnostic`]s, all of them at once where possible.
 
+pub mod api_key;
 pub mod credential;
 pub mod date;
 pub mod diagnostic;
@@ -183,7 +184,7 @@ pub struct Embedded {
 pub struct Agent {
     /// The operator's name of it.
     pub name: String,
-    /// The name of its issuer, or [`EMBEDDED`].
+    /// The name of its issuer, [`EMBEDDED`], or [`api_key::API_KEY_ISSUER`].
     pub issuer: String,
     /// Who it is at its issuer.
     pub subject: String,
@@ -194,6 +195,8 @@ pub struct Agent {
     /// The client ids under which other issuers know it, by the name of the issuer: their assertions for those clients
     /// are for this agent.
     pub clients: BTreeMap<String, String>,
+    /// Its API keys, as their digests.
+    pub api_keys: Vec<api_key::ApiKey>,
     /// Whether it may act.
     pub state: AgentState,
     /// How firmly its requests must be bound to it.

@@ -13,6 +13,7 @@ use portreeve_core::jose::jwks::KeySet;
 use portreeve_core::policy::{self, Catalog, PolicySet};
 use portreeve_core::snapshot::{Eras, Front, Proofs, Server, Snapshot};
 
+use super::api_key;
 use super::credential::credentials;
 use super::date::Expiry;
 use super::keys::{self, Role};
@@ -83,8 +84,10 @@ pub fn trust(config: &Config) -> Result<Trust, Vec<Diagnostic>> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    issuers.extend(api_key::profile(config));
     let agents = config.agents.iter().map(agent).collect();
-    Trust::new(1, issuers, agents).map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])
+    let trust = Trust::new(1, issuers, agents).and_then(|trust| trust.with_api_keys(api_key::keys(config)));
+    trust.map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])
 }
 
 /// The issuers of other parties, with their keys where those are in files.

@@ -200,6 +200,8 @@ pub(super) struct Agent {
     #[serde(default)]
     pub(super) clients: Named<Spanned<String>>,
     #[serde(default)]
+    pub(super) api_keys: Vec<super::api_key::Written>,
+    #[serde(default)]
     pub(super) state: AgentState,
     #[serde(default)]
     pub(super) require_binding: RequireBinding,

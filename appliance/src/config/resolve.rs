@@ -2,13 +2,14 @@
 //!
 //! Pure. Collects every fault instead of stopping at the first, so that one run of `portreeve check` is enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portreeve_core::limits::SERVERS;
 use toml::Spanned;
 
+use super::api_key::API_KEY_ISSUER;
 use super::date::Day;
 use super::diagnostic::{Diagnostic, Source, did_you_mean};
 use super::limits::{Limits, at_most};
@@ -17,6 +18,7 @@ use super::{
     Agent, Config, EMBEDDED, Embedded, Gate, Issuer, Mint, Proofs, Registration, Server, Tls, Tool, gate_path, raw,
 };
 
+mod api_keys;
 mod credential;
 mod fetched;
 mod issuers;
@@ -45,6 +47,8 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
     if document.embedded_issuer.is_some() {
         issuer_names.push(EMBEDDED.to_owned());
     }
+    issuer_names.push(API_KEY_ISSUER.to_owned());
+    resolver.keys_stay_private(&document.agents, &gate);
     let agents = resolver.agents(document.agents, &issuer_names, &server_names);
     let audiences = default_audiences(&gate.public_url, &server_names);
     let issuers = resolver.issuers(document.issuers, &gate.public_url, &audiences);
@@ -163,6 +167,7 @@ impl Resolver<'_> {
 
     fn agents(&mut self, agents: raw::Named<raw::Agent>, issuers: &[String], servers: &[String]) -> Vec<Agent> {
         let mut seen: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut keys = BTreeSet::new();
         let mut resolved = Vec::new();
         for (name, agent) in agents {
             self.name(&name);
@@ -175,6 +180,7 @@ impl Resolver<'_> {
                 self.known(issuer, issuers, "issuer");
                 self.text(client);
             }
+            let api_keys = self.api_keys(&agent.issuer, agent.api_keys, &mut keys);
             let issuer = agent.issuer.into_inner();
             let subject = agent
                 .subject
@@ -201,6 +207,7 @@ impl Resolver<'_> {
                     .into_iter()
                     .map(|(issuer, client)| (issuer.into_inner(), client.into_inner()))
                     .collect(),
+                api_keys,
                 state: agent.state,
                 require_binding: agent.require_binding,
                 expires: agent.expires,
@@ -224,7 +231,7 @@ impl Resolver<'_> {
         }
         if let Some(subject) = &agent.subject {
             self.text(subject);
-        } else if issuer != EMBEDDED && issuers.contains(issuer) {
+        } else if issuer != EMBEDDED && issuer != API_KEY_ISSUER && issuers.contains(issuer) {
             self.refuse(name, "this agent has no subject", "add subject, as its issuer names it");
         }
     }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod api_keys;
+
 const MINIMAL: &str = "[gate]\nlisten = \"127.0.0.1:8477\"\n";
 
 const SITE: &str = r#"

@@ -7,6 +7,7 @@ use crate::admin::contract::{Failing, IssuerStatus, ServerStatus, Status};
 use crate::boot::Gate;
 use crate::broker::Broker;
 use crate::clock;
+use crate::config::api_key::API_KEY_ISSUER;
 use crate::issuers::Keeper;
 
 /// How `gate` is now.
@@ -21,6 +22,7 @@ pub(super) fn of(gate: &Gate, keeper: &Keeper, broker: &Broker) -> Status {
             .trust
             .issuers()
             .iter()
+            .filter(|issuer| issuer.name != API_KEY_ISSUER)
             .map(|issuer| of_issuer(issuer, keeper))
             .collect(),
         servers: snapshot

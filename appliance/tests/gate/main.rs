@@ -1,6 +1,7 @@
 //! Black-box promises of the running gate: a real process, a recording server behind it, raw bytes in front.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod api_keys;
 mod credentials;
 mod dump;
 mod evidence;

@@ -15,6 +15,7 @@ use super::ClaimNames;
 use super::Dialect;
 use super::Fault;
 use super::Issuer;
+use super::Principal;
 use super::Roles;
 use super::presented::finish;
 use super::token::Verified;
@@ -174,6 +175,26 @@ impl Trust {
         }
         self.keys = Keys(known);
         Ok(self)
+    }
+}
+
+impl Trust {
+    /// Whether the key that this principal came with, if it came with one, is still taken at `now`.
+    pub(super) fn still_takes_key(&self, principal: &Principal, now: UnixTime) -> bool {
+        if principal.agent_method() == AgentMethod::Token {
+            return true;
+        }
+        let id = principal.auth().agent_jti.as_deref();
+        let Some(start) = id.and_then(|id| u32::from_str_radix(id, 16).ok()) else {
+            return false;
+        };
+        let (mut first, mut last) = ([0; 32], [u8::MAX; 32]);
+        first[..ID_BYTES].copy_from_slice(&start.to_be_bytes());
+        last[..ID_BYTES].copy_from_slice(&start.to_be_bytes());
+        self.keys.0.range(first..=last).any(|(_, known)| {
+            let agent = self.agents().get(known.agent);
+            known.expires > now && agent.is_some_and(|agent| agent.name == principal.agent().name())
+        })
     }
 }
 

@@ -222,13 +222,14 @@ impl Trust {
     }
 
     /// Whether what this principal was built on is still so at `now`: both issuers known for their roles, the agent
-    /// registered, active, not expired and bound as it must be. For streams that outlive a generation.
+    /// registered, active, not expired and bound as it must be, its API key still taken. For streams that outlive a generation.
     #[must_use]
     pub fn still_holds(&self, principal: &Principal, now: UnixTime) -> bool {
         let (user, agent) = (principal.user(), principal.agent());
         let registered = self.agent(agent.issuer(), agent.subject());
         self.issuer(user.issuer(), Side::User).is_some()
             && self.issuer(agent.issuer(), Side::Agent).is_some()
+            && self.still_takes_key(principal, now)
             && registered.is_some_and(|known| {
                 known.state == AgentState::Active
                     && known.name == agent.name()

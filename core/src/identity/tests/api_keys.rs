@@ -186,7 +186,16 @@ fn a_key_that_is_dropped_or_whose_agent_is_stopped_opens_nothing_any_more() {
     let mut gate = gate();
     let (key, user) = (ApiKey::generate(&SECRET), assertion(&gate, "quill"));
     assert!(agent_of(&mut gate, &key, &user).is_ok());
-    gate.trust = trust(2, &gate.corpus, agents(), vec![]);
+    let principal = gate.identify(&bearer(&key), Some(&user)).unwrap();
+    let end = UnixTime::from_secs(NOW_SECS + 300);
+    assert!(gate.trust.still_holds(&principal, gate.now) && !gate.trust.still_holds(&principal, end));
+    gate.trust = trust(
+        2,
+        &gate.corpus,
+        agents(),
+        vec![key_of("quill", [9; 32], NOW_SECS + 300)],
+    );
+    assert!(!gate.trust.still_holds(&principal, gate.now), "nor does a stream go on");
     assert_eq!(
         agent_of(&mut gate, &key, &user),
         Err((Side::Agent, Fault::ApiKeyUnknown))
