@@ -30,6 +30,7 @@ pub use profile::Profile;
 pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm, RequireBinding, ServerState};
 
 use portreeve_core::identity::{ClaimNames, Dialect};
+use portreeve_core::policy::Demands;
 
 use date::{Day, Expiry};
 use diagnostic::Source;
@@ -241,6 +242,8 @@ pub struct Server {
     pub registration: Registration,
     /// What the operator says about its tools; a tool that is missing is treated as [`Class::Admin`].
     pub tools: Vec<Tool>,
+    /// What callers of anything else must have besides a permit.
+    pub demands: Demands,
 }
 
 impl Server {
@@ -264,6 +267,8 @@ pub struct Tool {
     pub class: Class,
     /// Free labels for policies.
     pub labels: Vec<String>,
+    /// What its callers must have besides a permit.
+    pub demands: Demands,
 }
 
 /// The tokens made for servers.

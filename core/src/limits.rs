@@ -127,6 +127,9 @@ pub const GROUPS_MAX: usize = 512;
 /// Scopes or authentication methods of a token.
 pub const SCOPES_MAX: usize = 64;
 
+/// Scopes, or authentication classes, that may be demanded for one tool; all of them stand in one header.
+pub const DEMANDED_WORDS_MAX: usize = 16;
+
 /// Agents in a delegation chain, the current one included.
 pub const CHAIN_MAX: usize = 4;
 

@@ -27,6 +27,7 @@ use crate::time::UnixTime;
 
 mod admit;
 mod call;
+mod challenge;
 mod decide;
 mod door;
 mod forward;
@@ -38,6 +39,7 @@ mod wire;
 
 pub use admit::{NeedsAnswer, NeedsProof, NeedsSession, NeedsTask, admit};
 pub use call::{Call, Refused, unframed};
+pub use challenge::Challenge;
 pub use forward::{Body, Destination, Forward, Head};
 pub use obtain::{NeedsCredential, TokenOrder};
 pub use reply::{Conversation, Ending, HeadPlan, SideEffect, UpstreamHead, Verdict};

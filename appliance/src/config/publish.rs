@@ -231,10 +231,12 @@ pub fn catalog(config: &Config) -> Result<Catalog, Vec<Diagnostic>> {
     for server in &config.servers {
         catalog
             .add_server(&server.name)
+            .and_then(|()| catalog.demand(&server.name, None, server.demands.clone()))
             .map_err(|error| fault(&server.name, error))?;
         for tool in &server.tools {
             catalog
                 .add_tool(&server.name, &tool.name, class(tool.class), tool.labels.clone())
+                .and_then(|()| catalog.demand(&server.name, Some(&tool.name), tool.demands.clone()))
                 .map_err(|error| fault(&format!("{}.tools.{}", server.name, tool.name), error))?;
         }
     }

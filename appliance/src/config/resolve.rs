@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portreeve_core::limits::SERVERS;
+use portreeve_core::policy::Demands;
 use toml::Spanned;
 
 use super::api_key::API_KEY_ISSUER;
@@ -20,6 +21,7 @@ use super::{
 
 mod api_keys;
 mod credential;
+mod demands;
 mod fetched;
 mod issuers;
 
@@ -254,13 +256,25 @@ impl Resolver<'_> {
             if let Some(audience) = &server.audience {
                 self.text(audience);
             }
+            let written = demands::Written {
+                scopes: server.require_scopes,
+                acr: server.require_acr,
+                age: server.require_auth_age,
+            };
+            let demands = self.demands(written, &Demands::default());
             let mut tools = Vec::new();
             for (tool_name, tool) in server.tools {
                 self.text(&tool_name);
                 for label in &tool.labels {
                     self.text(label);
                 }
+                let written = demands::Written {
+                    scopes: tool.require_scopes,
+                    acr: tool.require_acr,
+                    age: tool.require_auth_age,
+                };
                 tools.push(Tool {
+                    demands: self.demands(written, &demands),
                     name: tool_name.into_inner(),
                     class: tool.class,
                     labels: tool.labels.into_iter().map(Spanned::into_inner).collect(),
@@ -278,6 +292,7 @@ impl Resolver<'_> {
                 state: server.state,
                 registration,
                 tools,
+                demands,
             });
         }
         resolved

@@ -3,6 +3,7 @@
 use super::*;
 
 mod api_keys;
+mod demands;
 
 const MINIMAL: &str = "[gate]\nlisten = \"127.0.0.1:8477\"\n";
 

@@ -15,6 +15,7 @@ mod registry;
 mod revocation;
 mod secrets;
 mod sessions;
+mod step_up;
 mod streams;
 #[path = "../support/sweep.rs"]
 mod sweep;

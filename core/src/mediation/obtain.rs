@@ -7,11 +7,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::admit::micros;
+use super::challenge::Challenge;
 use super::forward::Prepared;
 use super::{Context, Next, Refusal, Request};
 use crate::credential::{GrantRefusal, Mode, Obtained, Wanted};
 use crate::framing::http1::Known;
 use crate::identity::AgentMethod;
+use crate::policy::Demands;
 use crate::time::UnixTime;
 
 /// Waits for a token.
@@ -112,8 +114,8 @@ impl NeedsCredential {
         let obtained = match obtained {
             Ok(obtained) => obtained,
             Err(refusal) => {
-                let id = prepared.id();
-                return prepared.call.refuse(&Refusal::Credential { id, refusal }, context);
+                let refusal = refused(&prepared, refusal, context);
+                return prepared.call.refuse(&refusal, context);
             }
         };
         let generation = context.snapshot.generation;
@@ -121,5 +123,19 @@ impl NeedsCredential {
             Ok(credential) => prepared.forward(credential, request, context),
             Err(_) => prepared.fail(context),
         }
+    }
+}
+
+/// What the caller can do about it: authenticate the user once more where that is asked for.
+fn refused(prepared: &Prepared, refusal: GrantRefusal, context: &Context<'_>) -> Refusal {
+    let (id, snapshot) = (prepared.id(), context.snapshot);
+    let server = prepared.call.server().and_then(|name| snapshot.server(name));
+    match (refusal, &id, server) {
+        (GrantRefusal::StepUp, Some(_), Some(server)) => {
+            let caller = (prepared.principal(), server, snapshot);
+            let challenge = Challenge::new(id, Demands::default(), caller);
+            Refusal::Challenge(Box::new(challenge.by_authorization_server()))
+        }
+        _ => Refusal::Credential { id, refusal },
     }
 }
