@@ -222,7 +222,8 @@ impl Trust {
     }
 
     /// Whether what this principal was built on is still so at `now`: both issuers known for their roles, the agent
-    /// registered, active, not expired and bound as it must be, its API key still taken. For streams that outlive a generation.
+    /// registered, active, not expired and bound as it must be, its API key still taken. For streams that outlive
+    /// a generation.
     #[must_use]
     pub fn still_holds(&self, principal: &Principal, now: UnixTime) -> bool {
         let (user, agent) = (principal.user(), principal.agent());

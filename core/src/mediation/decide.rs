@@ -369,7 +369,8 @@ fn holds(document: &json::Document<'_>, credential: &[u8]) -> bool {
 
 /// Whether `text` holds the part of `credential` that nobody else could know.
 ///
-/// Of a token the signature is enough: header and claims alone open nothing, and the search stays one pass over the body.
+/// Of a token the signature is enough: header and claims alone open nothing, and the search stays one pass over the
+/// body. An API key is looked for as a whole.
 pub(super) fn carries(text: &[u8], credential: &[u8]) -> bool {
     const SHORTEST_SIGNATURE: usize = 64;
     let secret = credential

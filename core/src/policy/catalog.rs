@@ -175,7 +175,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Sets what callers of a tool must have besides a permit, or, without a tool, of whatever else that server has by name.
+    /// Sets what callers of a tool must have besides a permit, or, without a tool, of whatever else that server has by
+    /// name.
     ///
     /// # Errors
     /// [`CatalogError::UnknownServer`]; [`CatalogError::TooMany`] words, or tools.

@@ -10,10 +10,10 @@ use portreeve_core::limits::API_KEYS_PER_AGENT_MAX;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::super::Failure;
-use super::super::registry;
-use super::super::revoke::RunningGate;
 use crate::admin::contract::{Edit, Noun};
+use crate::cli::Failure;
+use crate::cli::registry;
+use crate::cli::revoke::RunningGate;
 use crate::config::date::Expiry;
 
 #[derive(Debug, Subcommand)]
