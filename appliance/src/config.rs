@@ -4,6 +4,7 @@
 //! (`publish`). Only `load`, `keys` and `publish` touch files. A configuration that exists is a valid one; what is wrong
 //! is reported as [`Diagnostic`]s, all of them at once where possible.
 
+pub mod api_key;
 pub mod certificates;
 pub mod credential;
 pub mod date;
@@ -31,6 +32,7 @@ pub use profile::Profile;
 pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm, RequireBinding, ServerState};
 
 use portreeve_core::identity::{ClaimNames, Dialect};
+use portreeve_core::policy::Demands;
 
 use certificates::ClientCertificates;
 use date::{Day, Expiry};
@@ -274,7 +276,7 @@ pub struct Embedded {
 pub struct Agent {
     /// The operator's name of it.
     pub name: String,
-    /// The name of its issuer, or [`EMBEDDED`].
+    /// The name of its issuer, [`EMBEDDED`], or [`api_key::API_KEY_ISSUER`].
     pub issuer: String,
     /// Who it is at its issuer.
     pub subject: String,
@@ -285,6 +287,8 @@ pub struct Agent {
     /// The client ids under which other issuers know it, by the name of the issuer: their assertions for those clients
     /// are for this agent.
     pub clients: BTreeMap<String, String>,
+    /// Its API keys, as their digests.
+    pub api_keys: Vec<api_key::ApiKey>,
     /// Whether it may act.
     pub state: AgentState,
     /// How firmly its requests must be bound to it.
@@ -331,6 +335,8 @@ pub struct Server {
     pub registration: Registration,
     /// What the operator says about its tools; a tool that is missing is treated as [`Class::Admin`].
     pub tools: Vec<Tool>,
+    /// What callers of anything else must have besides a permit.
+    pub demands: Demands,
 }
 
 impl Server {
@@ -354,6 +360,8 @@ pub struct Tool {
     pub class: Class,
     /// Free labels for policies.
     pub labels: Vec<String>,
+    /// What its callers must have besides a permit.
+    pub demands: Demands,
 }
 
 /// The tokens made for servers.

@@ -103,7 +103,7 @@ pub fn change<V>(
         Edit::SetState {
             state: State::Revoked,
             ..
-        }
+        } | Edit::DropKey { .. }
     );
     rewrite(path, accept, |old, _| {
         let applied = edit::apply(old, edit, now).map_err(NotChanged::Edit)?;

@@ -1,6 +1,8 @@
 //! The command line as its user meets it: the real binary, real files, exit codes and words.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "cli/keys.rs"]
+mod keys;
 #[path = "cli/registry.rs"]
 mod registry;
 

@@ -12,7 +12,7 @@
 //! | 2 | scheme, length, alphabet, three segments; a proof with the `DPoP` scheme and with no other | `hdr_form`, `pop` |
 //! | 3 | caches by the SHA-256 of the exact bytes | `tok_neg` |
 //! | | an opaque token: what its issuer says ([`Introspected`]) stands for steps 4 to 7 | `introspection` |
-//! | 4 | the JOSE header | `jose_hdr` |
+//! | 4 | an agent's API key, by its digest, ends here and goes on at step 9; for tokens the JOSE header | `api_key`, `time`; `jose_hdr` |
 //! | 5 | the claims are strict JSON, and their issuer is known for this role | `claims`, `iss_unknown` |
 //! | 6 | everything that needs no signature | `typ`, `alg`, `kid`, `time`, `aud` |
 //! | 7 | the signature | `sig` |
@@ -22,6 +22,7 @@
 //! | 11 | the link between agent and user | `link` |
 //! | 12 | the [`Denylist`], which no cache stands before | `revoked` |
 
+mod api_key;
 mod authenticator;
 mod binding;
 mod cache;
@@ -47,6 +48,9 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+pub use self::api_key::API_KEY_ISSUER;
+pub use self::api_key::AgentMethod;
+pub use self::api_key::ApiKey;
 pub use self::authenticator::Authenticator;
 pub use self::authenticator::Identified;
 pub use self::binding::Binding;

@@ -97,6 +97,9 @@ pub const ISSUERS_MAX: usize = 64;
 /// Registered agents.
 pub const AGENTS_MAX: usize = 100_000;
 
+/// API keys of one agent: the one in use and the one that replaces it.
+pub const API_KEYS_PER_AGENT_MAX: usize = 2;
+
 /// Everything that is shut off, together.
 pub const REVOCATIONS_MAX: usize = 100_000;
 
@@ -144,6 +147,9 @@ pub const GROUPS_MAX: usize = 512;
 
 /// Scopes or authentication methods of a token.
 pub const SCOPES_MAX: usize = 64;
+
+/// Scopes, or authentication classes, that may be demanded for one tool; all of them stand in one header.
+pub const DEMANDED_WORDS_MAX: usize = 16;
 
 /// Agents in a delegation chain, the current one included.
 pub const CHAIN_MAX: usize = 4;

@@ -30,6 +30,7 @@ use crate::time::UnixTime;
 
 mod admit;
 mod call;
+mod challenge;
 mod decide;
 mod door;
 mod forward;
@@ -44,6 +45,7 @@ mod wire;
 
 pub use admit::{NeedsAnswer, NeedsProof, NeedsSession, NeedsTask, admit};
 pub use call::{Call, Refused, unframed};
+pub use challenge::Challenge;
 pub use forward::{Body, Destination, Forward, Head};
 pub use introspect::{Inquiry, NeedsIntrospection, Unanswered};
 pub use obtain::{NeedsCredential, TokenOrder};

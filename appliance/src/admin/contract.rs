@@ -6,8 +6,8 @@ use std::str::FromStr;
 mod registry;
 
 pub use registry::{
-    AgentEntry, Edit, Edited, NewAgent, NewServer, Noun, REGISTRY, Registration, Registry, ServerEntry, State, UNDO,
-    Undo, Undone,
+    AgentEntry, Edit, Edited, KeyEntry, NewAgent, NewServer, Noun, REGISTRY, Registration, Registry, ServerEntry,
+    State, UNDO, Undo, Undone,
 };
 
 use portreeve_core::identity::Revocation;

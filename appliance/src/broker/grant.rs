@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use portreeve_core::credential::{Asked, GrantFault, GrantRefusal, Kind, Mode, Obtained};
+use portreeve_core::identity::AgentMethod;
 use portreeve_core::mediation::TokenOrder;
 use portreeve_core::time::UnixTime;
 
@@ -59,6 +60,13 @@ impl Grant {
 
     /// Gets what `order` asks for.
     pub(super) async fn obtain(&self, order: &TokenOrder) -> Result<Obtained, Failure> {
+        let names_agent = self.settings.actor == Actor::Agent && order.mode != Mode::ClientCredentials;
+        if names_agent && order.method != AgentMethod::Token {
+            return Err(Failure {
+                means: GrantRefusal::Forbidden,
+                reason: "this agent has no token that could be shown, so it cannot be named".to_owned(),
+            });
+        }
         match order.mode {
             Mode::ClientCredentials => self.own(order).await,
             Mode::IdJag => self.by_assertion(order).await,

@@ -1,5 +1,7 @@
 //! `portreeve agent`: who may come, who answers for it, until when.
 
+mod key;
+
 use clap::{Args, Subcommand};
 use portreeve_core::time::UnixTime;
 
@@ -7,6 +9,7 @@ use super::Failure;
 use super::registry::{self, List, Review};
 use super::revoke::RunningGate;
 use crate::admin::contract::{AgentEntry, Edit, NewAgent, Noun, State};
+use crate::config::api_key::API_KEY_ISSUER;
 use crate::config::date::{Day, Expiry};
 
 /// Show, register, suspend, resume, revoke and review agents; changes are written into the configuration file.
@@ -55,6 +58,9 @@ enum Action {
     },
     /// Record that an agent's access was reviewed, and when that is due next.
     Review(Review),
+    /// API keys of an agent that has no tokens, the lowest rung.
+    #[command(subcommand)]
+    Key(key::Key),
 }
 
 /// Register an agent. What it may do is for the policies to say.
@@ -62,10 +68,10 @@ enum Action {
 struct Add {
     /// Its name in policies and the audit.
     name: String,
-    /// The name of its issuer in [issuers], or `embedded`.
+    /// The name of its issuer in [issuers], `embedded`, or `api-key`.
     #[arg(long, value_name = "NAME")]
     issuer: String,
-    /// Who it is at its issuer; its name, if that is `embedded`.
+    /// Who it is at its issuer; its name, if that is `embedded` or `api-key`.
     #[arg(long, value_name = "TEXT")]
     subject: Option<String>,
     /// Who answers for it.
@@ -97,6 +103,7 @@ pub(super) fn run(agent: &Agent) -> Result<String, Failure> {
         Action::Suspend { name } => set(name, State::Suspended),
         Action::Resume { name } => set(name, State::Active),
         Action::Revoke { name } => set(name, State::Revoked),
+        Action::Key(key) => key::run(&agent.gate, key),
         Action::Review(review) => registry::perform(&agent.gate, &registry::review(Noun::Agent, review)),
     }
 }
@@ -155,26 +162,28 @@ fn show(gate: &RunningGate, name: &str) -> Result<String, Failure> {
     let registration = &agent.registration;
     let servers = agent.servers.as_deref().map(registry::names);
     let expires = agent.expires.clone().unwrap_or_else(|| "never".to_owned());
-    Ok(registry::sheet(
-        &format!("agent {name}"),
-        &[
-            ("file", Some(format!("{}:{}", listed.file, registration.line))),
-            ("owner", registration.owner.clone()),
-            ("purpose", registration.purpose.clone()),
-            ("issuer", Some(agent.issuer.clone())),
-            ("subject", Some(agent.subject.clone())),
-            ("groups", Some(registry::names(&agent.groups))),
-            (
-                "servers",
-                servers.or_else(|| Some("any that the policies allow".to_owned())),
-            ),
-            ("state", Some(registry::state(registration, agent.expired))),
-            ("expires", Some(expires)),
-            ("review", registry::review_of(registration)),
-            (
-                "last seen",
-                agent.last_seen.map(|secs| UnixTime::from_secs(secs).to_string()),
-            ),
-        ],
-    ))
+    let keys: Vec<String> = agent.keys.iter().map(|key| key.id.clone()).collect();
+    let mut lines = vec![
+        ("file", Some(format!("{}:{}", listed.file, registration.line))),
+        ("owner", registration.owner.clone()),
+        ("purpose", registration.purpose.clone()),
+        ("issuer", Some(agent.issuer.clone())),
+        ("subject", Some(agent.subject.clone())),
+        ("groups", Some(registry::names(&agent.groups))),
+        (
+            "servers",
+            servers.or_else(|| Some("any that the policies allow".to_owned())),
+        ),
+        ("state", Some(registry::state(registration, agent.expired))),
+        ("expires", Some(expires)),
+        ("review", registry::review_of(registration)),
+        (
+            "last seen",
+            agent.last_seen.map(|secs| UnixTime::from_secs(secs).to_string()),
+        ),
+    ];
+    if agent.issuer == API_KEY_ISSUER {
+        lines.insert(5, ("API keys", Some(registry::names(&keys))));
+    }
+    Ok(registry::sheet(&format!("agent {name}"), &lines))
 }

@@ -8,6 +8,7 @@ use portreeve_core::time::UnixTime;
 
 use super::Failure;
 use crate::clock;
+use crate::config::api_key::API_KEY_ISSUER;
 use crate::config::credential::{self, Credential};
 use crate::config::date::Day;
 use crate::config::diagnostic::Diagnostic;
@@ -140,7 +141,8 @@ fn shown(server: &Server) -> String {
     }
 }
 
-/// What is worth a note about who is registered: ends that have passed and reviews that are due at `now`.
+/// What is worth a note about who is registered: ends that have passed, agents without the key that they need, and
+/// reviews that are due at `now`.
 fn registrations(config: &Config, now: UnixTime) -> Vec<String> {
     let expired = config.agents.iter().filter_map(|agent| {
         let expires = agent.expires.as_ref().filter(|expires| expires.at() <= now)?;
@@ -158,7 +160,13 @@ fn registrations(config: &Config, now: UnixTime) -> Vec<String> {
         let review = registration.review.filter(|review| *review <= Day::of(now))?;
         Some(format!("the access of {noun} {name} was to be reviewed by {review}"))
     });
-    expired.chain(due).collect()
+    let keyless = config.agents.iter().filter_map(|agent| {
+        let taken = agent.api_keys.iter().any(|key| key.expires.at() > now);
+        let name = &agent.name;
+        (agent.issuer == API_KEY_ISSUER && !taken)
+            .then(|| format!("agent {name} has no API key that is taken; `portreeve agent key new {name}` makes one"))
+    });
+    expired.chain(keyless).chain(due).collect()
 }
 
 fn describe(agent: &Agent) -> String {

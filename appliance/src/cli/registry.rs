@@ -122,6 +122,7 @@ fn report(edit: &Edit, edited: &Edited, file: Option<&str>) -> String {
     let (before, after) = (edited.before.as_deref().unwrap_or("none"), &edited.after);
     let key = match edit {
         Edit::Review { .. } => "next review",
+        Edit::AddKey { .. } | Edit::DropKey { .. } => "keys",
         _ => "state",
     };
     let mut out = match edit {

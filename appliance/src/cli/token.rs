@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::{Failure, unknown};
 use crate::clock;
+use crate::config::api_key::API_KEY_ISSUER;
 use crate::config::keys::{self, Role};
 use crate::config::value::TimeSpan;
 use crate::config::{self, Agent, AgentState, Config, Diagnostic, EMBEDDED, Embedded, embedded};
@@ -17,7 +18,8 @@ use crate::config::{self, Agent, AgentState, Config, Diagnostic, EMBEDDED, Embed
 /// Print the two tokens that an agent presents for a user, as HTTP header lines.
 ///
 /// Only for the embedded issuer, which this machine holds the key of. The assertion works beside this agent's token
-/// only. Standard output carries the two lines and nothing else:
+/// only. Standard output carries the two lines and nothing else; for an agent with API keys, which presents its key
+/// instead of a token, the assertion's line alone:
 ///
 ///   curl -H @<(portreeve token --agent claude-code --user me) ...
 #[derive(Args, Debug)]
@@ -57,6 +59,12 @@ pub(super) fn run(options: &Options) -> Result<String, Failure> {
     if options.ttl.0 < Duration::from_secs(1) {
         return Err(other("--ttl is less than a second"));
     }
+    let has_key = agent.issuer == API_KEY_ISSUER;
+    if has_key && options.bind_to.is_some() {
+        return Err(other(
+            "an agent with API keys holds no key that an assertion could be bound to; leave --bind-to out",
+        ));
+    }
     let holder = options.bind_to.as_deref().map(public_key).transpose()?;
     let key = keys::load(&config, Role::Embedded).map_err(|fault| vec![fault])?;
     let order = embedded::Order {
@@ -68,7 +76,12 @@ pub(super) fn run(options: &Options) -> Result<String, Failure> {
         entropy: [random()?, random()?],
         key: holder.as_ref(),
     };
-    let made = embedded::issue(&key, &config.gate.public_url, &order).map_err(|error| other(&error.to_string()))?;
+    let gate = &config.gate.public_url;
+    if has_key {
+        let user = embedded::assertion(&key, gate, &order).map_err(|error| other(&error.to_string()))?;
+        return Ok(format!("X-AI-User-Assertion: {user}\n"));
+    }
+    let made = embedded::issue(&key, gate, &order).map_err(|error| other(&error.to_string()))?;
     let scheme = if holder.is_some() { "DPoP" } else { "Bearer" };
     Ok(format!(
         "Authorization: {scheme} {}\nX-AI-User-Assertion: {}\n",
@@ -88,7 +101,8 @@ fn public_key(file: &Path) -> Result<PublicKey, Failure> {
 }
 
 fn find_agent<'a>(config: &'a Config, name: &str) -> Result<&'a Agent, Failure> {
-    let ours: Vec<&Agent> = config.agents.iter().filter(|agent| agent.issuer == EMBEDDED).collect();
+    let is_ours = |agent: &&Agent| matches!(agent.issuer.as_str(), EMBEDDED | API_KEY_ISSUER);
+    let ours: Vec<&Agent> = config.agents.iter().filter(is_ours).collect();
     let Some(agent) = ours.iter().find(|agent| agent.name == name) else {
         let names: Vec<&str> = ours.iter().map(|agent| agent.name.as_str()).collect();
         return Err(unknown("agent of the embedded issuer", name, &names));

@@ -16,6 +16,7 @@ use portreeve_core::jose::jwks::{JwksError, KeySet};
 use portreeve_core::json::write::ObjectWriter;
 use portreeve_core::time::UnixTime;
 
+use super::api_key::{self, API_KEY_ISSUER};
 use super::{Agent, Config, EMBEDDED, Embedded};
 
 /// The profile that agents of the embedded issuer belong to.
@@ -37,7 +38,7 @@ pub struct Credentials {
 /// For whom, and how long, credentials are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'a> {
-    /// The agent, one of the embedded issuer.
+    /// The agent, one of the embedded issuer, or for an assertion alone one with API keys.
     pub agent: &'a Agent,
     /// The user.
     pub user: &'a str,
@@ -58,45 +59,74 @@ pub struct Order<'a> {
 /// # Errors
 /// The key cannot sign.
 pub fn issue(key: &SigningKey, gate: &str, order: &Order<'_>) -> Result<Credentials, KeyError> {
-    let expires = order.now.saturating_add(order.lifetime);
-    let thumbprint = order.key.map(|key| base64url::encode(&key.thumbprint()));
-    let claims = |issuer: &str, subject: &str, entropy: [u8; 16], fill: &dyn Fn(&mut ObjectWriter<'_>)| {
-        let mut json = Vec::with_capacity(512);
-        let mut object = ObjectWriter::new(&mut json);
-        object.string("iss", issuer).string("sub", subject).string("aud", gate);
-        object
-            .number_u64("iat", order.now.secs())
-            .number_u64("exp", expires.secs());
-        object.string("jti", &hex(entropy));
-        // SPEC: RFC 9449 6.1.
-        if let Some(thumbprint) = &thumbprint {
-            object.object("cnf", |cnf| {
-                cnf.string("jkt", thumbprint);
-            });
-        }
-        fill(&mut object);
-        object.finish();
-        json
-    };
-    let [agent_id, user_id] = order.entropy;
-    let (agent_iss, subject) = (agent_issuer(gate), order.agent.subject.as_str());
-    let agent = claims(&agent_iss, subject, agent_id, &|object| {
-        object.string("client_id", subject);
-    });
-    let user = claims(&user_issuer(gate), order.user, user_id, &|object| {
-        object.array("groups", |groups| {
-            for group in order.groups {
-                groups.string(group);
-            }
-        });
-        object.object("may_act", |actor| {
-            actor.string("iss", &agent_iss).string("sub", subject);
-        });
-    });
+    let subject = order.agent.subject.as_str();
+    let agent = claims(
+        gate,
+        order,
+        (&agent_issuer(gate), subject),
+        order.entropy[0],
+        |object| {
+            object.string("client_id", subject);
+        },
+    );
     Ok(Credentials {
         agent: sign(key, AGENT_TYPE, &agent)?,
-        user: sign(key, USER_TYPE, &user)?,
+        user: assertion(key, gate, order)?,
     })
+}
+
+/// Makes the user's assertion of `order` alone. The agent may be one with API keys, which has no token.
+///
+/// # Errors
+/// The key cannot sign.
+pub fn assertion(key: &SigningKey, gate: &str, order: &Order<'_>) -> Result<String, KeyError> {
+    let agent_iss = match order.agent.issuer.as_str() {
+        API_KEY_ISSUER => api_key::issuer(gate),
+        _ => agent_issuer(gate),
+    };
+    let user = claims(
+        gate,
+        order,
+        (&user_issuer(gate), order.user),
+        order.entropy[1],
+        |object| {
+            object.array("groups", |groups| {
+                for group in order.groups {
+                    groups.string(group);
+                }
+            });
+            object.object("may_act", |actor| {
+                actor.string("iss", &agent_iss).string("sub", &order.agent.subject);
+            });
+        },
+    );
+    sign(key, USER_TYPE, &user)
+}
+
+fn claims(
+    gate: &str,
+    order: &Order<'_>,
+    (issuer, subject): (&str, &str),
+    id: [u8; 16],
+    fill: impl FnOnce(&mut ObjectWriter<'_>),
+) -> Vec<u8> {
+    let expires = order.now.saturating_add(order.lifetime);
+    let mut json = Vec::with_capacity(512);
+    let mut object = ObjectWriter::new(&mut json);
+    object.string("iss", issuer).string("sub", subject).string("aud", gate);
+    object
+        .number_u64("iat", order.now.secs())
+        .number_u64("exp", expires.secs());
+    object.string("jti", &hex(id));
+    // SPEC: RFC 9449 6.1.
+    if let Some(key) = order.key {
+        object.object("cnf", |cnf| {
+            cnf.string("jkt", &base64url::encode(&key.thumbprint()));
+        });
+    }
+    fill(&mut object);
+    object.finish();
+    json
 }
 
 /// The issuer profiles by which the gate reads these tokens.

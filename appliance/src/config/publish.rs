@@ -15,6 +15,7 @@ use portreeve_core::policy::{self, Catalog, PolicySet};
 use portreeve_core::signals::Transmitter;
 use portreeve_core::snapshot::{Eras, Front, Proofs, Server, SignalDoor, Snapshot};
 
+use super::api_key;
 use super::credential::credentials;
 use super::date::Expiry;
 use super::keys::{self, Role};
@@ -92,9 +93,10 @@ pub fn trust(config: &Config) -> Result<Trust, Vec<Diagnostic>> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    issuers.extend(api_key::profile(config));
     let agents = config.agents.iter().map(agent).collect();
-    let mut trust =
-        Trust::new(1, issuers, agents).map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])?;
+    let trust = Trust::new(1, issuers, agents).and_then(|trust| trust.with_api_keys(api_key::keys(config)));
+    let mut trust = trust.map_err(|error| vec![Diagnostic::of_file(&config.file, error.to_string())])?;
     for issuer in &config.issuers {
         if let Some(asked) = &issuer.introspection {
             trust.introspect(&issuer.name, &asked.prefix);
@@ -282,10 +284,12 @@ pub fn catalog(config: &Config) -> Result<Catalog, Vec<Diagnostic>> {
     for server in &config.servers {
         catalog
             .add_server(&server.name)
+            .and_then(|()| catalog.demand(&server.name, None, server.demands.clone()))
             .map_err(|error| fault(&server.name, error))?;
         for tool in &server.tools {
             catalog
                 .add_tool(&server.name, &tool.name, class(tool.class), tool.labels.clone())
+                .and_then(|()| catalog.demand(&server.name, Some(&tool.name), tool.demands.clone()))
                 .map_err(|error| fault(&format!("{}.tools.{}", server.name, tool.name), error))?;
         }
     }

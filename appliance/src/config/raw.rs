@@ -229,6 +229,8 @@ pub(super) struct Agent {
     #[serde(default)]
     pub(super) clients: Named<Spanned<String>>,
     #[serde(default)]
+    pub(super) api_keys: Vec<super::api_key::Written>,
+    #[serde(default)]
     pub(super) state: AgentState,
     #[serde(default)]
     pub(super) require_binding: RequireBinding,
@@ -278,6 +280,9 @@ pub(super) struct Server {
     #[serde(default)]
     pub(super) tools: Named<Tool>,
     pub(super) credential: Option<credential::Credential>,
+    pub(super) require_scopes: Option<Spanned<Vec<String>>>,
+    pub(super) require_acr: Option<Spanned<Vec<String>>>,
+    pub(super) require_auth_age: Option<Spanned<TimeSpan>>,
     #[serde(default)]
     pub(super) state: ServerState,
     pub(super) owner: Option<Spanned<String>>,
@@ -317,6 +322,9 @@ pub(super) struct Tool {
     pub(super) class: Class,
     #[serde(default)]
     pub(super) labels: Vec<Spanned<String>>,
+    pub(super) require_scopes: Option<Spanned<Vec<String>>>,
+    pub(super) require_acr: Option<Spanned<Vec<String>>>,
+    pub(super) require_auth_age: Option<Spanned<TimeSpan>>,
 }
 
 /// What a tool can do at worst.

@@ -2,13 +2,15 @@
 //!
 //! Pure. Collects every fault instead of stopping at the first, so that one run of `portreeve check` is enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portreeve_core::limits::SERVERS;
+use portreeve_core::policy::Demands;
 use toml::Spanned;
 
+use super::api_key::API_KEY_ISSUER;
 use super::certificates;
 use super::date::Day;
 use super::diagnostic::{Diagnostic, Source, did_you_mean};
@@ -18,7 +20,9 @@ use super::{
     Agent, Config, EMBEDDED, Embedded, Gate, Issuer, Mint, Proofs, Registration, Server, Tls, Tool, gate_path, raw,
 };
 
+mod api_keys;
 mod credential;
+mod demands;
 mod fetched;
 mod introspection;
 mod issuers;
@@ -49,6 +53,8 @@ pub(super) fn resolve(document: raw::Document, source: &Source, cores: usize) ->
         issuer_names.push(EMBEDDED.to_owned());
     }
     let certified = certificates::certified(&document.agents);
+    issuer_names.push(API_KEY_ISSUER.to_owned());
+    resolver.keys_stay_private(&document.agents, &gate);
     let agents = resolver.agents(document.agents, &issuer_names, &server_names);
     let audiences = default_audiences(&gate.public_url, &server_names);
     let issuers = resolver.issuers(document.issuers, &gate.public_url, &audiences);
@@ -171,6 +177,7 @@ impl Resolver<'_> {
 
     fn agents(&mut self, agents: raw::Named<raw::Agent>, issuers: &[String], servers: &[String]) -> Vec<Agent> {
         let mut seen: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut keys = BTreeSet::new();
         let mut resolved = Vec::new();
         for (name, agent) in agents {
             self.name(&name);
@@ -183,6 +190,7 @@ impl Resolver<'_> {
                 self.known(issuer, issuers, "issuer");
                 self.text(client);
             }
+            let api_keys = self.api_keys(&agent.issuer, agent.api_keys, &mut keys);
             let issuer = agent.issuer.into_inner();
             let subject = agent
                 .subject
@@ -209,6 +217,7 @@ impl Resolver<'_> {
                     .into_iter()
                     .map(|(issuer, client)| (issuer.into_inner(), client.into_inner()))
                     .collect(),
+                api_keys,
                 state: agent.state,
                 require_binding: agent.require_binding,
                 x509: agent.x509.is_some_and(Spanned::into_inner),
@@ -233,7 +242,7 @@ impl Resolver<'_> {
         }
         if let Some(subject) = &agent.subject {
             self.text(subject);
-        } else if issuer != EMBEDDED && issuers.contains(issuer) {
+        } else if issuer != EMBEDDED && issuer != API_KEY_ISSUER && issuers.contains(issuer) {
             self.refuse(name, "this agent has no subject", "add subject, as its issuer names it");
         }
     }
@@ -256,13 +265,25 @@ impl Resolver<'_> {
             if let Some(audience) = &server.audience {
                 self.text(audience);
             }
+            let written = demands::Written {
+                scopes: server.require_scopes,
+                acr: server.require_acr,
+                age: server.require_auth_age,
+            };
+            let demands = self.demands(written, &Demands::default());
             let mut tools = Vec::new();
             for (tool_name, tool) in server.tools {
                 self.text(&tool_name);
                 for label in &tool.labels {
                     self.text(label);
                 }
+                let written = demands::Written {
+                    scopes: tool.require_scopes,
+                    acr: tool.require_acr,
+                    age: tool.require_auth_age,
+                };
                 tools.push(Tool {
+                    demands: self.demands(written, &demands),
                     name: tool_name.into_inner(),
                     class: tool.class,
                     labels: tool.labels.into_iter().map(Spanned::into_inner).collect(),
@@ -280,6 +301,7 @@ impl Resolver<'_> {
                 state: server.state,
                 registration,
                 tools,
+                demands,
             });
         }
         resolved

@@ -2,7 +2,9 @@
 
 use super::*;
 
+mod api_keys;
 mod certificates;
+mod demands;
 mod introspection;
 
 const MINIMAL: &str = "[gate]\nlisten = \"127.0.0.1:8477\"\n";

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A value with one strict textual form.
-trait FromText: Sized {
+pub(super) trait FromText: Sized {
     /// What a reader should have written, for "invalid type" faults.
     const EXPECTED: &'static str;
     /// Reads `text`; the error is `message\nhint`.

@@ -5,6 +5,7 @@ use portreeve_core::identity::Issuer;
 
 use crate::admin::contract::{Failing, IssuerStatus, RefusedSet, ServerStatus, Status, TransmitterStatus};
 use crate::clock;
+use crate::config::api_key::API_KEY_ISSUER;
 use crate::issuers::{self, Keeper};
 use crate::signals::Received;
 
@@ -30,6 +31,7 @@ pub(super) fn of(desk: &Desk<'_>) -> Status {
             .trust
             .issuers()
             .iter()
+            .filter(|issuer| issuer.name != API_KEY_ISSUER)
             .map(|issuer| IssuerStatus {
                 introspection: introspector.failing(&issuer.name).map(failing),
                 ..of_issuer(issuer, keeper)

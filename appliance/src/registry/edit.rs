@@ -4,6 +4,8 @@
 //! After every edit both texts are read again and must differ in the intended keys only; a text that this module does
 //! not understand well enough is left to a person.
 
+mod keys;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -123,7 +125,9 @@ pub fn apply(text: &str, edit: &Edit, now: UnixTime) -> Result<Applied, EditErro
         Edit::AddAgent(_) | Edit::AddServer(_) if known.contains(&name) => {
             return Err(EditError::Exists(noun, name.to_owned()));
         }
-        Edit::SetState { .. } | Edit::Review { .. } if !known.contains(&name) => {
+        Edit::SetState { .. } | Edit::Review { .. } | Edit::AddKey { .. } | Edit::DropKey { .. }
+            if !known.contains(&name) =>
+        {
             let known = known.into_iter().map(str::to_owned).collect();
             return Err(EditError::Unknown(noun, name.to_owned(), known));
         }
@@ -143,6 +147,8 @@ pub fn apply(text: &str, edit: &Edit, now: UnixTime) -> Result<Applied, EditErro
             }
             set(text, &written, edit, Some(before), ("state", text_value(state.word())))
         }
+        Edit::AddKey { sha256, expires, .. } => keys::add(text, &written, edit, (sha256, expires.as_deref()), now),
+        Edit::DropKey { id, .. } => keys::drop_one(text, &written, edit, id),
         Edit::Review { next, .. } => {
             let next = match next {
                 Some(next) => coming_day(next, now)?,
@@ -229,6 +235,11 @@ fn by_hand(edit: &Edit) -> EditError {
     let line = match edit {
         Edit::SetState { state, .. } => format!("state = \"{}\"", state.word()),
         Edit::Review { next, .. } => format!("review = {}", next.as_deref().unwrap_or("the next date")),
+        Edit::AddKey { .. } => "api_keys = [{ sha256 = \"the SHA-256 of a key\", expires = DATE }]".to_owned(),
+        Edit::DropKey { id, .. } => format!(
+            "api_keys without the one whose sha256 begins with {}",
+            id.escape_debug()
+        ),
         Edit::AddAgent(_) => "issuer, subject and what else there is".to_owned(),
         Edit::AddServer(_) => "url and what else there is".to_owned(),
     };

@@ -3,8 +3,9 @@
 use portreeve_core::identity::LastSeen;
 use portreeve_core::time::UnixTime;
 
-use crate::admin::contract::{self, AgentEntry, Edit, Noun, Registry, ServerEntry, State, What};
+use crate::admin::contract::{self, AgentEntry, Edit, KeyEntry, Noun, Registry, ServerEntry, State, What};
 use crate::admin::revocations::Revocations;
+use crate::config::api_key::ApiKey;
 use crate::config::date::{Day, Expiry};
 use crate::config::{Agent, AgentState, Config, Era, Server, ServerState};
 
@@ -52,6 +53,17 @@ fn agent_entry(agent: &Agent, revocations: &Revocations, seen: &LastSeen, now: U
         expires_at: expires.map(|expires| expires.at().secs()),
         expired: expires.is_some_and(|expires| expires.at() <= now),
         last_seen: seen.of(&agent.name).map(UnixTime::secs),
+        keys: agent.api_keys.iter().map(|key| key_entry(key, now)).collect(),
+    }
+}
+
+fn key_entry(key: &ApiKey, now: UnixTime) -> KeyEntry {
+    KeyEntry {
+        id: key.id(),
+        created: key.created.map(|day| day.to_string()),
+        expires: key.expires.to_string(),
+        expires_at: key.expires.at().secs(),
+        expired: key.expires.at() <= now,
     }
 }
 

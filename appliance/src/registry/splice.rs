@@ -36,6 +36,12 @@ impl<'t> Written<'t> {
             .or_else(|| value.as_datetime().map(ToString::to_string))
     }
 
+    /// What stands at `group.name.key`, as it is written.
+    pub(super) fn raw(&self, group: &str, name: &str, key: &str) -> Option<&'t str> {
+        let item = self.entry(group, name)?.as_table_like()?.get(key)?;
+        self.text.get(item.span()?)
+    }
+
     /// The text with `group.name.key` set to `value`.
     pub(super) fn set(&self, group: &str, name: &str, key: &str, value: &Value) -> Option<String> {
         let entry = self.entry(group, name)?;

@@ -6,6 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use proptest::prelude::*;
 use toml::{Table, Value};
 
+mod keys;
+
 use super::edit::{EditError, apply};
 use super::*;
 use crate::admin::contract::{NewAgent, NewServer, Noun, State};

@@ -1,6 +1,7 @@
 //! Black-box promises of the running gate: a real process, a recording server behind it, raw bytes in front.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod api_keys;
 mod certificates;
 mod credentials;
 mod dump;
@@ -20,6 +21,7 @@ mod revocation;
 mod secrets;
 mod sessions;
 mod signals;
+mod step_up;
 mod streams;
 #[path = "../support/sweep.rs"]
 mod sweep;

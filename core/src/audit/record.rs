@@ -82,6 +82,8 @@ pub struct Caller<'a> {
     pub link: &'a str,
     /// How the agent showed that its token is its own, one word.
     pub binding: &'a str,
+    /// How the agent showed who it is, one word.
+    pub agent_method: &'a str,
 }
 
 impl<'a> From<&'a Principal> for Caller<'a> {
@@ -96,6 +98,7 @@ impl<'a> From<&'a Principal> for Caller<'a> {
             user_issuer: user.issuer(),
             link: principal.link().name(),
             binding: principal.binding_name(),
+            agent_method: principal.agent_method().name(),
         }
     }
 }
@@ -381,6 +384,7 @@ fn who(object: &mut ObjectWriter<'_>, caller: &Caller<'_>) {
             .string("issuer", &printable(caller.user_issuer));
     });
     object.string("link", caller.link).string("binding", caller.binding);
+    object.string("agent_method", caller.agent_method);
 }
 
 fn policies<P: AsRef<str>>(object: &mut ObjectWriter<'_>, policies: &[P]) {

@@ -38,6 +38,12 @@ pub enum Fault {
     Scheme,
     /// The value is not a compact JWS.
     Form(JwsError),
+    /// An API key with a typing error.
+    ApiKeyForm,
+    /// No agent has this API key.
+    ApiKeyUnknown,
+    /// The time of this API key is up.
+    ApiKeyExpired,
     /// The same bytes were refused a moment ago.
     RefusedBefore,
     /// An opaque token whose issuer has not been asked yet. The caller is never told this: who sees it asks.
@@ -169,6 +175,7 @@ impl Fault {
             Self::Absent => "hdr_none",
             Self::Repeated => "hdr_dup",
             Self::Scheme | Self::Form(_) => "hdr_form",
+            Self::ApiKeyForm | Self::ApiKeyUnknown => "api_key",
             Self::RefusedBefore => "tok_neg",
             Self::Unchecked | Self::Answer | Self::Inactive => "introspection",
             Self::Header(_) => "jose_hdr",
@@ -176,7 +183,7 @@ impl Fault {
             Self::Type => "typ",
             Self::Algorithm | Self::KeyAlgorithm => "alg",
             Self::Key => "kid",
-            Self::TimeShape | Self::Expired | Self::NotYetValid | Self::Lifetime => "time",
+            Self::TimeShape | Self::Expired | Self::ApiKeyExpired | Self::NotYetValid | Self::Lifetime => "time",
             Self::Audience => "aud",
             Self::Signature => "sig",
             Self::ClaimsEncoding
@@ -256,6 +263,9 @@ impl fmt::Display for Fault {
             Self::Unchecked => "opaque, and its issuer has not been asked",
             Self::Answer => "what its issuer says of it cannot be read",
             Self::Inactive => "its issuer says that it is not active",
+            Self::ApiKeyForm => "not an API key, but almost",
+            Self::ApiKeyUnknown => "no agent has this API key",
+            Self::ApiKeyExpired => "the API key has expired",
             Self::ClaimsEncoding => "the claims are not one strict JSON object",
             Self::Issuer => "the issuer is not known for this side",
             Self::Type => "the issuer does not use this typ",

@@ -127,7 +127,12 @@ const fn stage_of(fault: Fault) -> Stage {
         Fault::Type => Stage::Type,
         Fault::Algorithm => Stage::Algorithm,
         Fault::Key | Fault::KeyAlgorithm => Stage::Key,
-        Fault::Clock | Fault::TimeShape | Fault::Expired | Fault::NotYetValid | Fault::Lifetime => Stage::Times,
+        Fault::Clock
+        | Fault::TimeShape
+        | Fault::Expired
+        | Fault::ApiKeyExpired
+        | Fault::NotYetValid
+        | Fault::Lifetime => Stage::Times,
         Fault::Audience => Stage::Audience,
         Fault::Signature => Stage::Signature,
         Fault::Subject
@@ -162,6 +167,8 @@ const fn stage_of(fault: Fault) -> Stage {
         | Fault::Repeated
         | Fault::Scheme
         | Fault::Form(_)
+        | Fault::ApiKeyForm
+        | Fault::ApiKeyUnknown
         | Fault::RefusedBefore
         | Fault::Unchecked
         | Fault::Answer

@@ -3,6 +3,7 @@
 //! Two valid tokens prove nothing about each other: without a link, any stolen user assertion would work with any agent.
 //! Must never treat a missing or contradicting link as one.
 
+use super::API_KEY_ISSUER;
 use super::Agent;
 use super::AuthFacts;
 use super::Fault;
@@ -80,6 +81,10 @@ pub(super) fn of_delegated(token: &Verified, trust: &Trust) -> Result<Principal,
     trust.issuer(&token.issuer, Side::Pair).ok_or(Fault::Issuer)?;
     let (iss, subject) = token.agent();
     let registration = trust.agent(iss, subject).ok_or(Fault::AgentUnknown)?;
+    // An agent with keys comes with one; nobody else may say that it acts.
+    if registration.issuer == API_KEY_ISSUER {
+        return Err(Fault::AgentUnknown);
+    }
     let possession = Possession {
         bound: token.bound,
         covered: token.bound.is_some(),

@@ -5,6 +5,8 @@
 
 use ring::digest;
 
+use super::API_KEY_ISSUER;
+use super::AgentMethod;
 use super::Binding;
 use super::link::Link;
 use super::presented::finish;
@@ -151,6 +153,18 @@ impl Principal {
     #[must_use]
     pub fn binding_name(&self) -> &'static str {
         self.bound().map_or("none", Binding::name)
+    }
+
+    /// How the agent showed who it is. Only keys are taken for an agent of that issuer, and for no other.
+    #[must_use]
+    pub fn agent_method(&self) -> AgentMethod {
+        if self.agent.registration.issuer == API_KEY_ISSUER {
+            AgentMethod::ApiKey
+        } else if self.is_without_token() {
+            AgentMethod::Certificate
+        } else {
+            AgentMethod::Token
+        }
     }
 
     /// What the tokens say about the login.

@@ -19,6 +19,7 @@ use crate::json::Scratch;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::time::UnixTime;
 
+mod api_keys;
 mod certificates;
 mod dialects;
 mod introspection;

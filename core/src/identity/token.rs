@@ -10,6 +10,7 @@ use super::Binding;
 use super::Fault;
 use super::Issuer;
 use super::Side;
+use super::api_key;
 use super::claims;
 use super::trust::AgentState;
 use super::trust::Trust;
@@ -79,6 +80,11 @@ pub(super) fn verify(
         scratch,
         lacking,
     } = workspace;
+    if side == Side::Agent && api_key::is_meant(token) {
+        let verified = api_key::verify(token, trust, now)?;
+        verified.refuse_withdrawn(side, trust)?;
+        return Ok(verified);
+    }
     let compact = Compact::split(token).map_err(Fault::Form)?;
     let header = Header::read(&compact, decoded, scratch).map_err(Fault::Header)?;
 

@@ -9,6 +9,7 @@ use super::Issuer;
 use super::Principal;
 use super::RequireBinding;
 use super::Side;
+use super::api_key::Keys;
 use super::claims;
 use super::introspection::Opaque;
 use crate::jose::jwks::KeySet;
@@ -32,6 +33,7 @@ pub struct Trust {
     by_name: BTreeMap<String, usize>,
     /// The profiles that are asked about opaque tokens.
     pub(super) opaque: Vec<Opaque>,
+    pub(super) keys: Keys,
 }
 
 /// An agent that may call. An agent that is not registered may not.
@@ -98,6 +100,8 @@ pub enum TrustError {
     AgentSubject(String),
     /// No issuer profile with the needed role has this name.
     UnknownIssuer(String),
+    /// This agent cannot have these API keys: it is not an agent with keys, has too many, or shares one.
+    ApiKeys(String),
 }
 
 impl RegisteredAgent {
@@ -223,13 +227,15 @@ impl Trust {
     }
 
     /// Whether what this principal was built on is still so at `now`: both issuers known for their roles, the agent
-    /// registered, active, not expired and bound as it must be. For streams that outlive a generation.
+    /// registered, active, not expired and bound as it must be, its API key still taken. For streams that outlive
+    /// a generation.
     #[must_use]
     pub fn still_holds(&self, principal: &Principal, now: UnixTime) -> bool {
         let (user, agent) = (principal.user(), principal.agent());
         let registered = self.agent(agent.issuer(), agent.subject());
         self.issuer(user.issuer(), Side::User).is_some()
             && self.issuer(agent.issuer(), Side::Agent).is_some()
+            && self.still_takes_key(principal, now)
             && registered.is_some_and(|known| {
                 known.state == AgentState::Active
                     && known.name == agent.name()
@@ -277,6 +283,7 @@ impl fmt::Display for TrustError {
             Self::IssuerTimes(name) => write!(f, "issuer {name:?} accepts too long a lifetime or leeway"),
             Self::AgentName(name) => write!(f, "two agents are named {name:?}"),
             Self::AgentSubject(name) => write!(f, "agent {name:?} has the issuer and subject of another one"),
+            Self::ApiKeys(name) => write!(f, "agent {name:?} has API keys that it cannot have, or too many"),
             Self::UnknownIssuer(name) => write!(f, "no issuer with the needed role is named {name:?}"),
         }
     }

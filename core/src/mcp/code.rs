@@ -20,5 +20,9 @@ pub const MISSING_CAPABILITY: i64 = -32021;
 pub const UNSUPPORTED_VERSION: i64 = -32022;
 /// Both identities must be presented and valid. Ours, therefore outside of the range that JSON-RPC reserves.
 pub const UNAUTHENTICATED: i64 = -31401;
+/// The agent's token lacks scopes. Ours, as above.
+pub const SCOPE: i64 = -31410;
+/// The user must authenticate again or more strongly. Ours, as above.
+pub const STEP_UP: i64 = -31411;
 /// Policy does not allow the call. Ours, therefore outside of the range that JSON-RPC reserves.
 pub const DENIED: i64 = -31403;

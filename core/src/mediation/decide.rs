@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use super::admit::{Admitted, NeedsAnswer, NeedsTask, micros};
 use super::call::Call;
+use super::challenge::Challenge;
 use super::forward::{self, Body, Plan};
 use super::reply::Expect;
 use super::{Context, Next, Refusal, Request, listen};
 use crate::framing::http1::Method;
-use crate::identity::Principal;
+use crate::identity::{ApiKey, Principal};
 use crate::json::{self, Value};
 use crate::mcp::{self, Era, Initialize, Kind, McpError, McpHeaders, Message, Operation, OwnedId, Reference, Version};
-use crate::policy::{self, AccessRequest, Action, Decision, Facts, Permit, Who};
+use crate::policy::{self, AccessRequest, Action, Decision, Demands, DenyReason, Facts, Permit, Who};
 use crate::response::{Ask, Asked, List};
 use crate::session::SessionId;
 use crate::snapshot::{Server, Snapshot};
@@ -97,9 +98,15 @@ impl<'c> Judge<'c> {
         let decision = self.decide(action, arguments);
         call.split.policy_us += micros((self.ticks)().saturating_sub(begun));
         match decision {
-            Decision::Permit(permit) => Ok(permit),
+            Decision::Permit(permit) => match self.lacking(action) {
+                Some(asks) => Err(self.challenge(asks, id)),
+                None => Ok(permit),
+            },
             Decision::Deny(denial) => {
                 call.denied_by(&denial);
+                if denial.reason == DenyReason::RequirementUnmet && id.is_some() {
+                    return Err(self.challenge(Demands::of_policies(&denial.unmet), id));
+                }
                 Err(Refusal::Denied {
                     id: id.cloned(),
                     reason: denial.reason.as_str(),
@@ -111,7 +118,18 @@ impl<'c> Judge<'c> {
 
     /// Whether an action would be permitted; spends nothing.
     pub(super) fn allows(&self, action: Action<'_>) -> bool {
-        matches!(self.decide(action, None), Decision::Permit(_))
+        matches!(self.decide(action, None), Decision::Permit(_)) && self.lacking(action).is_none()
+    }
+
+    /// What the caller lacks for an action that the policies permit.
+    fn lacking(&self, action: Action<'_>) -> Option<Demands> {
+        let demands = self.snapshot.catalog.demands(&self.server.name, action)?;
+        demands.lacking(self.principal.auth(), self.facts.now)
+    }
+
+    fn challenge(&self, asks: Demands, id: Option<&OwnedId>) -> Refusal {
+        let caller = (&*self.principal, self.server, self.snapshot);
+        Refusal::Challenge(Box::new(Challenge::new(id.cloned(), asks, caller)))
     }
 
     /// Whether the server may ask the client for this.
@@ -352,9 +370,14 @@ fn holds(document: &json::Document<'_>, credential: &[u8]) -> bool {
 
 /// Whether `text` holds the part of `credential` that nobody else could know.
 ///
-/// The signature is enough: header and claims alone open nothing, and the search stays one pass over the body.
+/// Of a token the signature is enough: header and claims alone open nothing, and the search stays one pass over the
+/// body. An API key is looked for as a whole.
 pub(super) fn carries(text: &[u8], credential: &[u8]) -> bool {
     const SHORTEST_SIGNATURE: usize = 64;
-    let signature = credential.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    signature.len() >= SHORTEST_SIGNATURE && memchr::memmem::find(text, signature).is_some()
+    let secret = credential
+        .rsplit(|byte| matches!(byte, b'.' | b' '))
+        .next()
+        .unwrap_or_default();
+    let is_secret = secret.len() >= SHORTEST_SIGNATURE || ApiKey::is_well_formed(secret);
+    is_secret && memchr::memmem::find(text, secret).is_some()
 }

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::admit::micros;
+use super::challenge::Challenge;
 use super::forward::Prepared;
 use super::{Context, Next, Refusal, Request};
 use crate::credential::{GrantRefusal, Mode, Obtained, Wanted};
 use crate::framing::http1::Known;
+use crate::identity::AgentMethod;
+use crate::policy::Demands;
 use crate::time::UnixTime;
 
 /// Waits for a token.
@@ -36,8 +39,10 @@ pub struct TokenOrder {
     pub until: UnixTime,
     /// The token that names the user.
     pub subject: Zeroizing<Vec<u8>>,
-    /// The token of the agent, unless the subject's names it, too, or it came by its certificate.
+    /// The token of the agent, unless the subject's names it, too, or it came by its certificate or with an API key.
     pub actor: Option<Zeroizing<Vec<u8>>>,
+    /// How the agent showed who it is. An API key is for this gate alone and is never shown on.
+    pub method: AgentMethod,
     /// The agent's id at its issuer.
     pub agent: String,
 }
@@ -70,7 +75,9 @@ impl NeedsCredential {
         };
         let agent = request.view.known(Known::Authorization).map(without_scheme);
         let user = request.view.known(Known::UserAssertion);
+        let method = self.prepared.principal().agent_method();
         let (subject, actor) = match user {
+            Some(user) if method == AgentMethod::ApiKey => (Zeroizing::new(user.to_vec()), None),
             Some(user) => (Zeroizing::new(user.to_vec()), agent),
             None => (agent.unwrap_or_default(), None),
         };
@@ -82,6 +89,7 @@ impl NeedsCredential {
             until: self.wanted.until(),
             subject,
             actor,
+            method,
             agent: self.prepared.principal().agent().subject().to_owned(),
         }
     }
@@ -102,8 +110,8 @@ impl NeedsCredential {
         let obtained = match obtained {
             Ok(obtained) => obtained,
             Err(refusal) => {
-                let id = prepared.id();
-                return prepared.call.refuse(&Refusal::Credential { id, refusal }, context);
+                let refusal = refused(&prepared, refusal, context);
+                return prepared.call.refuse(&refusal, context);
             }
         };
         let generation = context.snapshot.generation;
@@ -111,5 +119,19 @@ impl NeedsCredential {
             Ok(credential) => prepared.forward(credential, request, context),
             Err(_) => prepared.fail(context),
         }
+    }
+}
+
+/// What the caller can do about it: authenticate the user once more where that is asked for.
+fn refused(prepared: &Prepared, refusal: GrantRefusal, context: &Context<'_>) -> Refusal {
+    let (id, snapshot) = (prepared.id(), context.snapshot);
+    let server = prepared.call.server().and_then(|name| snapshot.server(name));
+    match (refusal, &id, server) {
+        (GrantRefusal::StepUp, Some(_), Some(server)) => {
+            let caller = (prepared.principal(), server, snapshot);
+            let challenge = Challenge::new(id, Demands::default(), caller);
+            Refusal::Challenge(Box::new(challenge.by_authorization_server()))
+        }
+        _ => Refusal::Credential { id, refusal },
     }
 }

@@ -6,6 +6,7 @@
 //! SPEC: MCP 2026-07-28 basic/transports/streamable-http (statuses), basic/authorization (challenges), RFC 6750 3,
 //! RFC 9449 7.1, RFC 9728 5.1.
 
+use super::challenge::Challenge;
 use super::signal::SignalRefusal;
 use crate::credential::GrantRefusal;
 use crate::identity::{Fault, IdentityError, ProofFault, Scheme, Side};
@@ -129,6 +130,8 @@ pub enum Refusal {
         /// Names this decision in the audit.
         decision: String,
     },
+    /// The caller lacks something that it can get.
+    Challenge(Box<Challenge>),
     /// The task is unknown, or somebody else's.
     Task {
         /// The request's id.
@@ -249,6 +252,7 @@ impl Refusal {
             Self::SessionVersion => "session_version",
             Self::Era { .. } => "era",
             Self::Denied { reason, .. } => reason,
+            Self::Challenge(challenge) => challenge.reason(),
             Self::Task { .. } => "task_unknown",
             Self::Unknown { .. } => "method_unknown",
             Self::Busy { .. } => "busy",
@@ -313,6 +317,7 @@ impl Refusal {
                 requested,
                 supported,
             } => era(id.as_ref(), requested, supported),
+            Self::Challenge(challenge) => challenge.reply(),
             Self::Denied { id, reason, decision } => denied(id.as_ref(), reason, decision),
             Self::Task { id } => Reply::error(200, id.as_ref(), code::INVALID_PARAMS, "unknown task", None),
             Self::Unknown { id, status } => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cedar_policy::Effect;
 
 use super::check::Finding;
+use super::demands::is_list_word;
 use super::fault::PolicyFault;
 use super::vocabulary::ANNOTATIONS;
 use super::vocabulary::REQUIREMENTS;
@@ -69,6 +70,9 @@ pub(super) fn read<V: AsRef<str>>(annotations: &BTreeMap<String, V>, effect: Eff
     let max_age = value("max_age").map(|text| text.parse().map(|secs: u32| Duration::from_secs(secs.into())));
     if matches!(max_age, Some(Err(_))) {
         wrong("`@max_age` must be a number of seconds", "max_age");
+    }
+    if value("acr").is_some_and(|acr| !is_list_word(acr)) {
+        wrong("`@acr` must be one word of plain ASCII without quotes", "acr");
     }
     let acr = value("acr").map(Arc::from);
     let max_age = max_age.and_then(Result::ok);

@@ -6,6 +6,8 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
+use super::Action;
+use super::Demands;
 use crate::limits;
 
 /// How much a tool can change, as reviewed by the operator.
@@ -99,6 +101,15 @@ pub struct Catalog {
     servers: BTreeMap<String, BTreeMap<String, ToolEntry>>,
     tools: usize,
     unlisted: ToolEntry,
+    demands: BTreeMap<String, ServerDemands>,
+}
+
+/// What is demanded at one server.
+#[derive(Clone, Debug, Default)]
+struct ServerDemands {
+    /// Where nothing else is said.
+    default: Demands,
+    tools: BTreeMap<String, Demands>,
 }
 
 impl Default for Catalog {
@@ -119,6 +130,7 @@ impl Catalog {
                 class: Class::Admin,
                 labels: worst.map(String::from).to_vec(),
             },
+            demands: BTreeMap::new(),
         }
     }
 
@@ -161,6 +173,48 @@ impl Catalog {
         tools.insert(name.to_owned(), ToolEntry { class, labels });
         self.tools += 1;
         Ok(())
+    }
+
+    /// Sets what callers of a tool must have besides a permit, or, without a tool, of whatever else that server has by
+    /// name.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownServer`]; [`CatalogError::TooMany`] words, or tools.
+    pub fn demand(&mut self, server: &str, tool: Option<&str>, demands: Demands) -> Result<(), CatalogError> {
+        if !self.has_server(server) {
+            return Err(CatalogError::UnknownServer);
+        }
+        let at = self.demands.entry(server.to_owned()).or_default();
+        let words = demands.scopes.len().max(demands.acr.len());
+        if words > limits::DEMANDED_WORDS_MAX || at.tools.len() >= limits::CATALOG_TOOLS_MAX {
+            return Err(CatalogError::TooMany);
+        }
+        match tool {
+            Some(tool) => drop(at.tools.insert(tool.to_owned(), demands)),
+            None => at.default = demands,
+        }
+        Ok(())
+    }
+
+    /// What a caller must have for this action besides a permit; `None` for what belongs to being connected, and for
+    /// following a task, of whose caller it was demanded.
+    #[must_use]
+    pub fn demands(&self, server: &str, action: Action<'_>) -> Option<&Demands> {
+        let at = self.demands.get(server)?;
+        match action {
+            Action::CallTool { name } => Some(at.tools.get(name).unwrap_or(&at.default)),
+            Action::ReadResource { .. }
+            | Action::Subscribe { .. }
+            | Action::GetPrompt { .. }
+            | Action::CompletePrompt { .. }
+            | Action::CompleteResource { .. } => Some(&at.default),
+            Action::Session
+            | Action::FollowTask { .. }
+            | Action::Sampling
+            | Action::Elicit
+            | Action::Roots
+            | Action::SetLogLevel => None,
+        }
     }
 
     /// The class of a tool; `Admin` if it is not listed.
@@ -218,6 +272,37 @@ mod tests {
             catalog.add_tool("x", "t", Class::Read, vec![]),
             Err(CatalogError::UnknownServer)
         );
+    }
+
+    #[test]
+    fn demands_hold_for_what_has_a_name_and_not_for_being_connected() {
+        let scope = |scope: &str| Demands {
+            scopes: vec![scope.to_owned()],
+            ..Demands::default()
+        };
+        let mut catalog = Catalog::new();
+        assert_eq!(
+            catalog.demand("jira", None, scope("a")),
+            Err(CatalogError::UnknownServer)
+        );
+        catalog.add_server("jira").unwrap();
+        catalog.demand("jira", None, scope("a")).unwrap();
+        catalog.demand("jira", Some("get"), scope("b")).unwrap();
+        let of = |action| catalog.demands("jira", action).cloned();
+        assert_eq!(of(Action::CallTool { name: "get" }), Some(scope("b")));
+        for action in [
+            Action::CallTool { name: "Get" },
+            Action::ReadResource { uri: "get" },
+            Action::GetPrompt { name: "get" },
+        ] {
+            assert_eq!(of(action), Some(scope("a")));
+        }
+        for action in [Action::Session, Action::FollowTask { tool: "get" }, Action::Elicit] {
+            assert_eq!(of(action), None);
+        }
+        let mut many = scope("a");
+        many.scopes = vec!["a".to_owned(); limits::DEMANDED_WORDS_MAX + 1];
+        assert_eq!(catalog.demand("jira", None, many), Err(CatalogError::TooMany));
     }
 
     #[test]

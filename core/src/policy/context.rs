@@ -172,6 +172,7 @@ pub(super) fn context(
         ("scopes", set(&mut request.who.scopes.iter().map(String::as_str))),
         ("link", string(request.who.link)),
         ("binding", string(request.who.binding)),
+        ("agent_method", string(request.who.agent_method)),
     ];
     auth.extend(request.who.acr.map(|acr| ("acr", string(acr))));
     if let Some(at) = request.who.auth_time {

@@ -44,6 +44,7 @@ pub(super) const CONTEXT: &[Attribute] = &[
             value("scopes"),
             value("link"),
             value("binding"),
+            value("agent_method"),
         ]),
     },
     value("credential"),

@@ -35,6 +35,8 @@ pub struct Who<'a> {
     pub link: &'a str,
     /// How the agent showed that its token is its own, in one word: `context.auth.binding`.
     pub binding: &'a str,
+    /// How the agent showed who it is, in one word: `context.auth.agent_method`.
+    pub agent_method: &'a str,
 }
 
 impl<'a> From<&'a Principal> for Who<'a> {
@@ -56,6 +58,7 @@ impl<'a> From<&'a Principal> for Who<'a> {
             scopes: &auth.scopes,
             link: principal.link().name(),
             binding: principal.binding_name(),
+            agent_method: principal.agent_method().name(),
         }
     }
 }

@@ -65,6 +65,23 @@ pub enum Edit {
         /// The state from then on.
         state: State,
     },
+    /// Gives an agent one more API key; those of its keys that have expired go.
+    AddKey {
+        /// The agent's name.
+        name: String,
+        /// The SHA-256 of the key, 64 lower-case hexadecimal digits.
+        sha256: String,
+        /// Until when it is taken; for 90 days if it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<String>,
+    },
+    /// Ends an API key of an agent, for good.
+    DropKey {
+        /// The agent's name.
+        name: String,
+        /// The first eight digits of the key's SHA-256.
+        id: String,
+    },
     /// Records that its access was reviewed.
     Review {
         /// What it is.
@@ -206,6 +223,24 @@ pub struct AgentEntry {
     pub expired: bool,
     /// When it was last let in, in seconds since 1970; none where the gate does not remember it.
     pub last_seen: Option<u64>,
+    /// Its API keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyEntry>,
+}
+
+/// An API key of an agent.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct KeyEntry {
+    /// The first eight digits of its SHA-256.
+    pub id: String,
+    /// When it was made, if the file says so.
+    pub created: Option<String>,
+    /// Until when it is taken, as the file says.
+    pub expires: String,
+    /// The first moment at which it is refused, in seconds since 1970.
+    pub expires_at: u64,
+    /// Whether that moment has passed.
+    pub expired: bool,
 }
 
 /// A registered server.
@@ -256,6 +291,7 @@ impl Edit {
         match self {
             Self::AddAgent(agent) => (Noun::Agent, &agent.name),
             Self::AddServer(server) => (Noun::Server, &server.name),
+            Self::AddKey { name, .. } | Self::DropKey { name, .. } => (Noun::Agent, name),
             Self::SetState { of, name, .. } | Self::Review { of, name, .. } => (*of, name),
         }
     }
@@ -265,6 +301,8 @@ impl Edit {
     pub const fn action(&self) -> &'static str {
         match self {
             Self::AddAgent(_) | Self::AddServer(_) => "add",
+            Self::AddKey { .. } => "key new",
+            Self::DropKey { .. } => "key drop",
             Self::Review { .. } => "review",
             Self::SetState { state, .. } => match state {
                 State::Active => "resume",

@@ -7,6 +7,7 @@ use portreeve_core::identity::{ClaimNames, Dialect};
 use toml::Spanned;
 
 use super::{Embedded, Issuer, Resolver, at_most, raw};
+use crate::config::api_key::API_KEY_ISSUER;
 use crate::config::{EMBEDDED, IssuerKeys, Profile};
 use crate::fetch::Place;
 
@@ -22,12 +23,20 @@ impl Resolver<'_> {
         gate: &str,
         audiences: &[String],
     ) -> Vec<Issuer> {
-        let names = super::names(&issuers);
+        let mut names = super::names(&issuers);
+        names.push(API_KEY_ISSUER.to_owned());
         let mut resolved: Vec<Issuer> = Vec::new();
         for (name, issuer) in issuers {
             self.name(&name);
             if name.get_ref() == EMBEDDED {
                 self.refuse(&name, "this name belongs to the embedded issuer", "choose another name");
+            }
+            if name.get_ref() == API_KEY_ISSUER {
+                self.refuse(
+                    &name,
+                    "this name belongs to agents with API keys",
+                    "choose another name",
+                );
             }
             self.text(&issuer.issuer);
             let is_domain = issuer

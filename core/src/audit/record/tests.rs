@@ -28,6 +28,7 @@ fn caller<'a>() -> Caller<'a> {
         user_issuer: "https://idp.example",
         link: "may_act",
         binding: "dpop",
+        agent_method: "token",
     }
 }
 

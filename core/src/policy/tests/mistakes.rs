@@ -86,6 +86,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "p.cedar:1:21: `@max_age` must be a number of seconds",
     ),
     (
+        "@require(\"step_up\") @acr(\"a b\") forbid(principal, action, resource);",
+        "p.cedar:1:21: `@acr` must be one word of plain ASCII without quotes",
+    ),
+    (
         "@id(\"\") permit(principal, action, resource);",
         "p.cedar:1:1: `@id` must be 1 to 200 bytes without control characters",
     ),

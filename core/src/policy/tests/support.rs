@@ -88,6 +88,7 @@ impl Site {
             scopes: &self.scopes,
             link: "may_act",
             binding: "none",
+            agent_method: "token",
         }
     }
 
