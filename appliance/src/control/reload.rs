@@ -19,6 +19,7 @@ use crate::config::{self, Config, Diagnostic, IssuerKeys, keys, publish};
 use crate::issuers;
 use crate::registry::{self, Done, NotChanged};
 use crate::shard::Origins;
+use crate::tls::{self, Listening};
 
 /// How long the files must be quiet before they are read: editors and git write in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -32,6 +33,7 @@ pub(super) struct Read {
     pub(super) snapshot: Snapshot,
     pub(super) origins: Origins,
     pub(super) grants: Grants,
+    pub(super) listening: Option<Listening>,
 }
 
 /// What came of a reading that went well.
@@ -150,11 +152,13 @@ fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
     let snapshot = publish::snapshot(&config).map_err(Unread::Files)?;
     let grants = broker::grants(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
+    let listening = tls::server(&config.gate).map_err(|fault| Unread::Servers(BootError::Tls(fault)))?;
     Ok(Box::new(Read {
         config,
         snapshot,
         origins,
         grants,
+        listening,
     }))
 }
 
@@ -182,6 +186,7 @@ fn folders(config: &Config) -> Vec<PathBuf> {
         IssuerKeys::File(file) => Some(parent(file)),
         IssuerKeys::At(_) | IssuerKeys::Discovered(..) => None,
     }));
+    folders.extend(config.gate.listening_files().map(parent));
     folders.sort();
     folders.dedup();
     folders
