@@ -20,7 +20,8 @@ use portreeve_core::snapshot::Snapshot;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::certificates::ClientCertificates;
+use crate::config::{Config, Tls};
 use crate::io::dial::{Origin, OriginTls};
 use crate::io::listener::{ListenError, ListenerSet};
 use crate::io::mailbox::{self, Control, MailError};
@@ -28,7 +29,7 @@ use crate::io::ring::{self, RingError};
 use crate::issuers::Changed;
 use crate::publish::Published;
 use crate::shard::{self, Order, Origins, Route, Wants};
-use crate::tls;
+use crate::tls::{self, Listening};
 
 /// Why the gate does not start.
 #[derive(Debug)]
@@ -78,6 +79,8 @@ pub struct Gate {
     control: Control<Order>,
     shards: RefCell<Vec<shard::Handle>>,
     drain: Duration,
+    /// How the listener was told to speak when it was started.
+    speaks: (Option<Tls>, Option<ClientCertificates>),
 }
 
 /// A gate that drains.
@@ -132,6 +135,7 @@ impl Gate {
             control,
             shards: RefCell::new(shards),
             drain: config.limits.drain_timeout,
+            speaks: (config.gate.tls.clone(), config.gate.client_certificates.clone()),
         })
     }
 
@@ -142,8 +146,19 @@ impl Gate {
     }
 
     /// Puts a new configuration in force for every request that begins from now on; open streams look again.
-    /// `origins` are those of this configuration.
-    pub fn publish(&self, config: &Config, snapshot: Snapshot, origins: &Origins) -> u64 {
+    /// `origins` and `listening` are those of this configuration; of the latter only the files may have changed, not which
+    /// they are.
+    pub fn publish(
+        &self,
+        config: &Config,
+        snapshot: Snapshot,
+        origins: &Origins,
+        listening: Option<&Listening>,
+    ) -> u64 {
+        let (tls, certificates) = &self.speaks;
+        if config.gate.tls == *tls && config.gate.client_certificates == *certificates {
+            self.tell_all(|| Order::Listen(listening.cloned()));
+        }
         // A shard must not go on with old servers under a new configuration.
         self.tell_all(|| Order::Origins(origins.clone()));
         let snapshot = reachable_at(snapshot, self.address, config.gate.scheme());

@@ -34,7 +34,7 @@ pub use raw::{AgentState, Algorithm, Class, Discovery, Era, MintAlgorithm, Requi
 use portreeve_core::identity::{ClaimNames, Dialect};
 use portreeve_core::policy::Demands;
 
-use certificates::ClientCertificates;
+use certificates::{ClientCertificates, Vouching};
 use date::{Day, Expiry};
 use diagnostic::Source;
 use portreeve_core::signals::SubjectIssuer;
@@ -135,6 +135,17 @@ impl Gate {
     #[must_use]
     pub const fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The files that the listener's TLS is made of.
+    pub(crate) fn listening_files(&self) -> impl Iterator<Item = &Path> {
+        let own = self.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
+        let vouching = self.client_certificates.as_ref().map(|asked| &asked.vouching);
+        let clients = match vouching {
+            Some(Vouching::Authorities { roots, revoked }) => [Some(roots), revoked.as_ref()],
+            Some(Vouching::Nobody) | None => [None, None],
+        };
+        own.chain(clients.into_iter().flatten()).map(PathBuf::as_path)
     }
 }
 

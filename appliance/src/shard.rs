@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use portreeve_core::credential::{GrantRefusal, Minted};
 use portreeve_core::framing::http1::HeadLimits;
-use portreeve_core::identity::LastSeen;
+use portreeve_core::identity::{LastSeen, PeerCertificate};
 use portreeve_core::mediation::{
     Bench, Context, Conversation, Destination, Head, Inquiry, SideEffect, SignalOutcome, TokenOrder, Unanswered,
     UpstreamFault,
@@ -29,6 +29,7 @@ use crate::io::dial::Origin;
 use crate::io::mailbox::Answer;
 use crate::io::timer::Timers;
 use crate::publish::Published;
+use crate::tls::Listening;
 use crate::upstream::{self, Exchange, Patience, Pool, UpstreamError};
 
 pub mod owners;
@@ -88,6 +89,7 @@ pub struct Shard {
     /// Where lacking keys are told.
     wants: Wants,
     origins: RefCell<Origins>,
+    listening: RefCell<Option<Listening>>,
     published: Arc<Published>,
     current: RefCell<Arc<Snapshot>>,
     bench: RefCell<Bench>,
@@ -100,6 +102,15 @@ pub struct Shard {
     cut: Signal,
     /// Who waits for the last connection to end.
     emptied: Cell<Option<Waker>>,
+}
+
+/// The certificate that a client showed.
+#[derive(Debug)]
+pub struct Shown {
+    /// What it says.
+    pub certificate: PeerCertificate,
+    /// What the listener spoke when it took it.
+    pub under: Listening,
 }
 
 /// The servers behind the gate.
@@ -287,6 +298,22 @@ impl Shard {
     /// Replaces the servers behind the gate; exchanges under way go on with the old ones.
     pub fn set_origins(&self, origins: Origins) {
         *self.origins.borrow_mut() = origins;
+    }
+
+    /// What connections that are accepted from now on speak.
+    pub fn set_listening(&self, listening: Option<Listening>) {
+        *self.listening.borrow_mut() = listening;
+    }
+
+    /// What the listener speaks now.
+    pub fn listening(&self) -> Option<Listening> {
+        self.listening.borrow().clone()
+    }
+
+    /// Whether the certificate that was shown would have to be judged anew.
+    pub fn is_outdated(&self, shown: &Shown) -> bool {
+        let listening = self.listening.borrow();
+        !listening.as_ref().is_some_and(|now| now.judges_as(&shown.under))
     }
 
     /// Waits until no connection is left.

@@ -20,6 +20,7 @@ pub struct Listening {
     /// The configuration of every handshake.
     pub config: Arc<ServerConfig>,
     reading: Reading,
+    judged_by: [u8; 32],
 }
 
 impl Listening {
@@ -27,6 +28,12 @@ impl Listening {
     #[must_use]
     pub fn read(&self, leaf: &[u8]) -> Option<PeerCertificate> {
         self.reading.read(leaf)
+    }
+
+    /// Whether certificates of clients are judged as by `other`.
+    #[must_use]
+    pub fn judges_as(&self, other: &Self) -> bool {
+        self.judged_by == other.judged_by
     }
 }
 
@@ -41,6 +48,8 @@ pub fn server(gate: &Gate) -> Result<Option<Listening>, String> {
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(tls, &error))?;
+    // Before the files are read for use: one that changes in between makes a difference afterwards.
+    let judged_by = clients::judged_by(asked)?;
     let builder = match asked {
         None => builder.with_no_client_auth(),
         Some(asked) => builder.with_client_cert_verifier(clients::verifier(asked)?),
@@ -54,6 +63,7 @@ pub fn server(gate: &Gate) -> Result<Option<Listening>, String> {
     Ok(Some(Listening {
         config: Arc::new(config),
         reading: Reading::of(asked),
+        judged_by,
     }))
 }
 

@@ -44,7 +44,7 @@ impl RunningGate for Gate {
 
     fn publish(&self, config: &Config, snapshot: Snapshot) -> Result<(), String> {
         let origins = boot::origins(config).map_err(|error| error.to_string())?;
-        Self::publish(self, config, snapshot, &origins);
+        Self::publish(self, config, snapshot, &origins, None);
         Ok(())
     }
 

@@ -100,12 +100,14 @@ impl Desk<'_> {
             grants,
             transmitters,
             askers,
+            listening,
         } = *fresh;
         let (now, then) = (&self.config.gate, &fresh.gate);
         if now.listen != then.listen
             || now.shards != then.shards
             || now.state_dir != then.state_dir
             || now.tls != then.tls
+            || now.client_certificates != then.client_certificates
             || self.config.limits != fresh.limits
         {
             say::notice(
@@ -122,7 +124,7 @@ impl Desk<'_> {
         // Now, and not when the files were read: keys may have been replaced since.
         self.receivers.set_all_keys(self.keeper.sets());
         publish::set_keys(&mut snapshot, self.keeper.sets());
-        let generation = self.gate.publish(&fresh, snapshot, &origins);
+        let generation = self.gate.publish(&fresh, snapshot, &origins, listening.as_ref());
         self.broker.follow(grants);
         self.introspector.follow(askers, &fresh);
         say::notice(&format!("reloaded: generation {generation} is in force"));

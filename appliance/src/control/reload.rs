@@ -23,6 +23,7 @@ use crate::config::{self, Config, Diagnostic, keys, publish};
 use crate::issuers;
 use crate::registry::{self, Done, NotChanged};
 use crate::shard::Origins;
+use crate::tls::{self, Listening};
 
 /// How long the files must be quiet before they are read: editors and git write in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -38,6 +39,7 @@ pub(super) struct Read {
     pub(super) grants: Grants,
     pub(super) transmitters: Vec<(String, Transmitter)>,
     pub(super) askers: Askers,
+    pub(super) listening: Option<Listening>,
 }
 
 /// What came of a reading that went well.
@@ -168,6 +170,7 @@ fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
     let transmitters = publish::transmitters(&config).map_err(Unread::Files)?;
     let askers = introspection::askers(&config).map_err(Unread::Files)?;
     let origins = boot::origins(&config).map_err(Unread::Servers)?;
+    let listening = tls::server(&config.gate).map_err(|fault| Unread::Servers(BootError::Tls(fault)))?;
     Ok(Box::new(Read {
         config,
         snapshot,
@@ -175,6 +178,7 @@ fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
         grants,
         transmitters,
         askers,
+        listening,
     }))
 }
 

@@ -10,7 +10,7 @@ use crate::config::{Config, IssuerKeys};
 /// The files of one configuration.
 #[derive(Debug)]
 pub(super) struct Files {
-    /// The configuration, and key sets.
+    /// The configuration, key sets, and the files of the listener.
     named: Vec<PathBuf>,
     /// Every `*.cedar` here counts.
     policies: PathBuf,
@@ -25,7 +25,10 @@ impl Files {
             IssuerKeys::At(_) | IssuerKeys::Discovered(..) => None,
         });
         Self {
-            named: std::iter::once(config.file.clone()).chain(keys).collect(),
+            named: std::iter::once(config.file.clone())
+                .chain(keys)
+                .chain(config.gate.listening_files().map(Path::to_owned))
+                .collect(),
             policies: config.gate.policies.clone(),
             secrets: config.secret_store().folder(),
         }

@@ -8,14 +8,13 @@ use std::rc::Rc;
 use portreeve_core::framing::FrameError;
 use portreeve_core::framing::body::Decoder;
 use portreeve_core::framing::http1::{self, BodyLength, Method, Progress, RequestHead};
-use portreeve_core::identity::PeerCertificate;
 use portreeve_core::mediation::{self, Forward, Next, Refused, Reply, Request};
 
 use super::exchange::Taken;
 use super::{answer, exchange};
 use crate::io::IoError;
 use crate::io::stream::Stream;
-use crate::shard::Shard;
+use crate::shard::{Shard, Shown};
 
 /// Bytes read ahead of the request being served: one head and what a pipelining client sends behind it.
 const READ_AHEAD: usize = 64 * 1024;
@@ -31,7 +30,7 @@ pub(super) struct Connection {
     body: Vec<u8>,
     /// A used buffer, kept for its capacity.
     spare: Vec<u8>,
-    certificate: Option<PeerCertificate>,
+    shown: Option<Shown>,
     pub(super) number: u64,
 }
 
@@ -64,8 +63,8 @@ enum Placed {
     Decoded,
 }
 
-/// Serves `stream`, whose client showed `certificate`, until it ends.
-pub async fn serve(shard: Rc<Shard>, stream: Stream, certificate: Option<PeerCertificate>, number: u64) {
+/// Serves `stream`, whose client may have `shown` a certificate, until it ends.
+pub async fn serve(shard: Rc<Shard>, stream: Stream, shown: Option<Shown>, number: u64) {
     let (input, output, body, spare) = Default::default();
     let mut connection = Connection {
         stream,
@@ -73,7 +72,7 @@ pub async fn serve(shard: Rc<Shard>, stream: Stream, certificate: Option<PeerCer
         output,
         body,
         spare,
-        certificate,
+        shown,
         number,
     };
     loop {
@@ -103,6 +102,11 @@ impl Connection {
                 return Err(Over::AfterAnswer);
             }
         };
+        // SPEC: RFC 9110 15.5.20: the client may ask again over another connection, which shows its certificate anew.
+        if self.shown.as_ref().is_some_and(|shown| shard.is_outdated(shown)) {
+            self.send(shard, &Reply::empty(421), false).await?;
+            return Err(Over::AfterAnswer);
+        }
         let keep_alive = framed.head.keep_alive && !shard.is_draining();
         match self.admit(shard, &framed).await {
             Ok(forward) => {
@@ -140,7 +144,7 @@ impl Connection {
             },
             peer: self.stream.peer_addr().ip(),
             tls: self.stream.is_tls(),
-            certificate: self.certificate.as_ref(),
+            certificate: self.shown.as_ref().map(|shown| &shown.certificate),
         };
         let snapshot = shard.snapshot();
         let mut next = shard.under(&snapshot, |context| mediation::admit(&request, context));

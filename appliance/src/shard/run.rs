@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use portreeve_core::audit::Record;
 use portreeve_core::credential::MintCache;
-use portreeve_core::identity::{Authenticator, LastSeen, PeerCertificate};
+use portreeve_core::identity::{Authenticator, LastSeen};
 use portreeve_core::json;
 use portreeve_core::mediation::Bench;
 use portreeve_core::session::SessionLimits;
@@ -17,7 +17,7 @@ use portreeve_core::time::UnixTime;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::owners::{Ask, Owners, Told};
-use super::{Limits, Origins, Shard, Signal, Wants};
+use super::{Limits, Origins, Shard, Shown, Signal, Wants};
 use crate::audit::Audit;
 use crate::clock;
 use crate::config;
@@ -44,6 +44,8 @@ pub enum Order {
     Ask(Ask, Answer<Told>),
     /// The servers behind the gate have changed.
     Origins(Origins),
+    /// The files of the listener have changed.
+    Listen(Option<Listening>),
     /// Something happened that belongs into the audit and to no request.
     Note(Record),
     /// Somebody wants to know when agents were last let in.
@@ -121,12 +123,11 @@ async fn live(plan: Plan, socket: ShardSocket, seat: Seat<Order>, tell: &Sender<
             return;
         }
     };
-    let tls = plan.tls.clone();
     let listener = Rc::new(socket.adopt());
     let (shard, drained_by) = assemble(plan, audit, seat, &listener);
     let _starter_is_gone = tell.send(Ok(()));
     glommio::spawn_local(sweep(Rc::downgrade(&shard))).detach();
-    accept(&shard, &listener, tls).await;
+    accept(&shard, &listener).await;
     shard.drain();
     if shard.timers.deadline(drained_by.get(), shard.quiet()).await.is_err() {
         // Each one that runs is woken, drops what it does and notes its outcome, none of which waits for anybody.
@@ -169,6 +170,11 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
                     shard.set_origins(origins);
                 }
             }
+            Order::Listen(listening) => {
+                if let Some(shard) = place.borrow().upgrade() {
+                    shard.set_listening(listening);
+                }
+            }
             Order::Note(record) => {
                 if let Some(shard) = place.borrow().upgrade() {
                     shard.audit.note(&record);
@@ -191,14 +197,7 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
         count: plan.limits.sessions.div_ceil(usize::from(plan.shards)),
         idle: plan.limits.session_idle,
     };
-    let bench = Bench {
-        shard: plan.number,
-        shards: plan.shards,
-        authenticator: Authenticator::new(IDENTITY_CACHE),
-        minted: MintCache::new(),
-        seen: LastSeen::default(),
-        scratch: json::Scratch::new(),
-    };
+    let bench = RefCell::new(bench(&plan));
     let shard = Rc::new(Shard {
         pool: Pool::new(timers.clone(), PoolLimits::default()),
         timers,
@@ -207,9 +206,10 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
         audit,
         current: RefCell::new(plan.published.latest()),
         published: plan.published,
-        bench: RefCell::new(bench),
+        bench,
         wants: plan.wants,
         origins: RefCell::new(plan.origins),
+        listening: RefCell::new(plan.tls),
         connections: Cell::new(0),
         admitted: Cell::new(0),
         draining: Signal::default(),
@@ -220,8 +220,19 @@ fn assemble(plan: Plan, audit: Audit, seat: Seat<Order>, listener: &Rc<Listener>
     (shard, drained_by)
 }
 
+fn bench(plan: &Plan) -> Bench {
+    Bench {
+        shard: plan.number,
+        shards: plan.shards,
+        authenticator: Authenticator::new(IDENTITY_CACHE),
+        minted: MintCache::new(),
+        seen: LastSeen::default(),
+        scratch: json::Scratch::new(),
+    }
+}
+
 /// Accepts until the listener is closed.
-async fn accept(shard: &Rc<Shard>, listener: &Listener, tls: Option<Listening>) {
+async fn accept(shard: &Rc<Shard>, listener: &Listener) {
     loop {
         let stream = match listener.accept(&shard.timers).await {
             Ok(stream) => stream,
@@ -232,11 +243,11 @@ async fn accept(shard: &Rc<Shard>, listener: &Listener, tls: Option<Listening>) 
         let Some(place) = shard.admit_connection() else {
             continue;
         };
-        let (shard, tls) = (Rc::clone(shard), tls.clone());
+        let (shard, tls) = (Rc::clone(shard), shard.listening());
         glommio::spawn_local(async move {
             let number = place.number;
-            if let Some((stream, certificate)) = secured(&shard, stream, tls).await {
-                pep::serve(shard, stream, certificate, number).await;
+            if let Some((stream, shown)) = secured(&shard, stream, tls).await {
+                pep::serve(shard, stream, shown, number).await;
             }
             drop(place);
         })
@@ -245,14 +256,18 @@ async fn accept(shard: &Rc<Shard>, listener: &Listener, tls: Option<Listening>) 
 }
 
 /// The connection after its handshake, and the certificate that the client showed in it.
-async fn secured(shard: &Shard, stream: Stream, tls: Option<Listening>) -> Option<(Stream, Option<PeerCertificate>)> {
+async fn secured(shard: &Shard, stream: Stream, tls: Option<Listening>) -> Option<(Stream, Option<Shown>)> {
     let Some(tls) = tls else {
         return Some((stream, None));
     };
     let securing = stream.secure_server(Arc::clone(&tls.config));
     let stream = shard.timers.deadline(shard.limits.header, securing).await.ok()?.ok()?;
     let certificate = stream.client_certificate().and_then(|leaf| tls.read(leaf));
-    Some((stream, certificate))
+    let shown = certificate.map(|certificate| Shown {
+        certificate,
+        under: tls,
+    });
+    Some((stream, shown))
 }
 
 async fn sweep(shard: Weak<Shard>) {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portreeve_core::identity::PeerCertificate;
+use ring::digest;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::ring::default_provider;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -52,6 +53,24 @@ impl Reading {
 pub(super) fn without_resumption(config: &mut ServerConfig) {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+}
+
+/// A digest of the files that say which certificates are good: what it was taken of has changed when it has.
+///
+/// # Errors
+/// Which file cannot be read, and why.
+pub(super) fn judged_by(asked: Option<&ClientCertificates>) -> Result<[u8; 32], String> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    if let Some(Vouching::Authorities { roots, revoked }) = asked.map(|asked| &asked.vouching) {
+        for file in [Some(roots), revoked.as_ref()].into_iter().flatten() {
+            let text = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            context.update(&text.len().to_le_bytes());
+            context.update(&text);
+        }
+    }
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(context.finish().as_ref());
+    Ok(sha256)
 }
 
 /// Whom the handshake takes.

@@ -11,6 +11,8 @@ use crate::kit::{
     modern_headers,
 };
 
+mod replaced;
+
 const DOMAIN: &str = "spiffe://town.test";
 const BOT: &str = "spiffe://town.test/bot";
 const OPTIONAL: &str = "client_certificates = \"optional\"\nclient_ca_file = \"clients.pem\"";
