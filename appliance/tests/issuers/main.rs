@@ -24,6 +24,7 @@ mod library;
 #[path = "../blackbox/peers.rs"]
 #[expect(dead_code, reason = "what other tests need of it")]
 mod peers;
+mod proven;
 mod provider;
 mod refused;
 mod rotated;

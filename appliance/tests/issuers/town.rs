@@ -23,6 +23,8 @@ pub(crate) const ELSEWHERE: &str = "https://elsewhere.test/mcp";
 const POLICY: &str = r#"
 @id("client") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "client" };
 @id("may_act") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "may_act" };
+@id("key") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "key" };
+@id("proof") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "proof" };
 "#;
 /// `oauth-as` says nothing of groups.
 const POLICY_ALL: &str = r#"@id("all") permit(principal, action, resource);"#;
@@ -97,10 +99,23 @@ url = "http://{}/upstream"
         self.gate.post(&headers, &modern_call(1, "read", &json!({})))
     }
 
+    /// A call of the tool `read` with a token that is bound to a key, and proofs of that.
+    pub(crate) fn prove(&self, agent: &str, user: &str, proofs: &[&str]) -> Response {
+        let headers = modern_headers(agent, user, "tools/call", "read").replacen("Bearer", "DPoP", 1);
+        let proofs: String = proofs.iter().map(|proof| format!("dpop: {proof}\r\n")).collect();
+        self.gate
+            .post(&format!("{headers}{proofs}"), &modern_call(1, "read", &json!({})))
+    }
+
     /// Makes a call that must be refused for `reason`, in the one way that callers see, with nothing sent to the server.
     pub(crate) fn refuses(&self, agent: &str, user: &str, reason: &str) {
+        self.refuses_alike(reason, || self.call(agent, user));
+    }
+
+    /// As [`Town::refuses`], however the call is made. Gives back what its caller reads.
+    pub(crate) fn refuses_alike(&self, reason: &str, call: impl FnOnce() -> Response) -> Response {
         let (before, known) = (self.upstream.count(), self.refusals(reason));
-        let response = self.call(agent, user);
+        let response = call();
         assert_eq!(response.status, 401, "{reason}: {response:?}");
         assert_eq!(response.body, self.blunt, "{reason} must look like any other refusal");
         assert_eq!(self.upstream.count(), before, "{reason} reached the server");
@@ -109,6 +124,7 @@ url = "http://{}/upstream"
         while self.refusals(reason) == known {
             assert!(begun.elapsed() < PATIENCE, "{reason}: {:#?}", self.records("refusal"));
         }
+        response
     }
 
     fn refusals(&self, reason: &str) -> usize {
