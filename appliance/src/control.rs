@@ -20,6 +20,7 @@ use crate::say;
 use crate::shard::{Heard, channel_of_wants};
 
 mod desk;
+mod inputs;
 mod registrar;
 mod reload;
 mod sightings;

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinError;
 
+use super::inputs::{Inputs, Look};
 use super::registrar::{Job, Task};
 use crate::boot::{self, BootError};
 use crate::broker::{self, Grants};
@@ -86,6 +87,7 @@ pub(super) fn watch(config: &Config, jobs: Receiver<Job>) -> io::Result<(Receive
     let worker = Worker {
         file: config.file.clone(),
         state_dir: config.gate.state_dir.clone(),
+        last: Outcome::Good(Inputs::of(config, Look::at(&config.file))),
         changes,
         hangup,
         jobs,
@@ -93,10 +95,19 @@ pub(super) fn watch(config: &Config, jobs: Receiver<Job>) -> io::Result<(Receive
     Ok((worker.start(), watcher))
 }
 
+/// What a reading was of, or why it failed.
+#[derive(PartialEq, Eq)]
+enum Outcome {
+    Good(Inputs),
+    Bad(String),
+}
+
 /// Reads and edits the files, one thing after the other.
 struct Worker {
     file: PathBuf,
     state_dir: PathBuf,
+    /// What came of the last reading: the same again is no news, whatever else changed in those folders.
+    last: Outcome,
     changes: Receiver<()>,
     hangup: Signal,
     jobs: Receiver<Job>,
@@ -109,7 +120,7 @@ impl Worker {
         tokio::spawn(async move {
             loop {
                 // What panicked has said so; the next change is read again.
-                if let Ok(came) = self.next().await
+                if let Ok(Some(came)) = self.next().await
                     && tell.send(came).await.is_err()
                 {
                     return;
@@ -119,29 +130,52 @@ impl Worker {
         came
     }
 
-    async fn next(&mut self) -> Result<Came, JoinError> {
+    async fn next(&mut self) -> Result<Option<Came>, JoinError> {
         let (file, state_dir) = (self.file.clone(), self.state_dir.clone());
-        tokio::select! {
+        let ordered = tokio::select! {
             Some(job) = self.jobs.recv() => {
                 return tokio::task::spawn_blocking(move || {
                     let made = edit(&file, &state_dir, &job);
-                    Came::Edited(Box::new((job, made)))
+                    Some(Came::Edited(Box::new((job, made))))
                 })
                 .await;
             }
-            _ = self.hangup.recv() => {}
-            _ = self.changes.recv() => settled(&mut self.changes).await,
-        }
-        tokio::task::spawn_blocking(move || Came::Reading(read(&file, &state_dir))).await
+            _ = self.hangup.recv() => true,
+            _ = self.changes.recv() => {
+                settled(&mut self.changes).await;
+                false
+            }
+        };
+        let (outcome, reading) = tokio::task::spawn_blocking(move || read(&file, &state_dir)).await?;
+        let is_news = ordered || outcome != self.last;
+        self.last = outcome;
+        Ok(is_news.then_some(Came::Reading(reading)))
     }
 }
 
-/// A server that is new gets its keys, but never another state directory than the one this gate holds.
-fn read(file: &Path, state_dir: &Path) -> Result<Fresh, Unread> {
-    made_of(config::load(file).map_err(Unread::Files)?, state_dir)
+fn read(file: &Path, state_dir: &Path) -> (Outcome, Result<Fresh, Unread>) {
+    let own = Look::at(file);
+    let read = config::load(file).map_err(Unread::Files).and_then(|config| {
+        let inputs = Inputs::of(&config, own);
+        Ok((inputs, made_of(config, state_dir)?))
+    });
+    match read {
+        Ok((inputs, fresh)) => (Outcome::Good(inputs), Ok(fresh)),
+        Err(unread) => (Outcome::Bad(unread.reason()), Err(unread)),
+    }
 }
 
-/// Everything that is made of a configuration.
+impl Unread {
+    fn reason(&self) -> String {
+        match self {
+            Self::Files(faults) => format!("{faults:?}"),
+            Self::Servers(error) => error.to_string(),
+        }
+    }
+}
+
+/// Everything that is made of a configuration. A server that is new gets its keys, but never another state directory than
+/// the one this gate holds.
 fn made_of(config: Config, state_dir: &Path) -> Result<Fresh, Unread> {
     if config.gate.state_dir == state_dir {
         keys::ensure(&config).map_err(|fault| Unread::Files(vec![fault]))?;
