@@ -82,7 +82,8 @@ impl Fetching {
         }
     }
 
-    /// The digest of everything that makes one token good for another request.
+    /// The digest of everything that makes one token good for another request. What one assertion was exchanged for is not
+    /// for another one of the same user: that may grant less, name its actors otherwise, or stand while the first is revoked.
     fn key(&self, principal: &Principal, server: &str, scope: &str) -> Key {
         let mut hash = Context::new(&SHA256);
         for part in [self.mode.name(), server, scope] {
@@ -90,6 +91,12 @@ impl Fetching {
         }
         if self.mode != Mode::ClientCredentials {
             hash.update(&principal.binding());
+            update_framed(&mut hash, principal.link().name());
+            match &principal.auth().user_jti {
+                Some(id) => update_framed(&mut hash, id),
+                // The next best thing that differs between two assertions.
+                None => hash.update(&principal.expires().secs().to_be_bytes()),
+            }
             for actor in principal.agent().prior() {
                 update_framed(&mut hash, actor.issuer.as_deref().unwrap_or_default());
                 update_framed(&mut hash, &actor.subject);
