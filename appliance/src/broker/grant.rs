@@ -119,7 +119,10 @@ impl Grant {
             }
             (Actor::Gateway, _) => {
                 asked.actor = Some(&self.settings.at.client_id);
-                let own = self.at.post(Form::new("client_credentials"), &gateway()).await?;
+                // For the same target: without one many servers give a token that is good for nothing, or none.
+                let mut own = Form::new("client_credentials");
+                self.name_target(&mut own, "");
+                let own = self.at.post(own, &gateway()).await?;
                 form.actor(own.expose());
             }
             (Actor::None, _) => {}

@@ -206,6 +206,21 @@ fn what_one_assertion_was_exchanged_for_is_not_for_another_of_the_same_user() {
 }
 
 #[test]
+fn the_gate_acts_with_a_token_of_its_own_for_the_same_target() {
+    let (upstream, idp) = (Upstream::obliging(), Idp::empty());
+    idp.says(TOKEN, answer(json!({"act": {"sub": "portreeve-town"}}), &json!({})));
+    let gate = gate(&upstream, &idp, "mode = \"exchange\"\nactor = \"gateway\"");
+    assert_eq!(call(&gate, "read").status, 200);
+    let [own, exchange] = &idp.requests(TOKEN)[..] else {
+        panic!("two requests")
+    };
+    assert_eq!(field(own, "grant_type").as_deref(), Some("client_credentials"));
+    assert_eq!(field(own, "resource").as_deref(), Some(TARGET));
+    assert_eq!(field(own, "scope"), None);
+    assert!(shown(&upstream).ends_with(&field(exchange, "actor_token").unwrap()));
+}
+
+#[test]
 fn nothing_wider_longer_or_unattributed_reaches_the_server() {
     let (upstream, idp) = (Upstream::obliging(), Idp::empty());
     let mut reasons = Vec::new();
