@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::clock;
 use crate::config::Discovery;
 use crate::config::credential::{Actor, Client, Fetched, Party};
-use crate::fetch::{Fetcher, Place};
+use crate::fetch::{Answer, FetchError, Fetcher, Place};
 use crate::issuers::metadata;
 use crate::secrets::Secret;
 
@@ -27,6 +27,8 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
+/// Bytes of a form with two tokens and an assertion: what grows leaves copies behind.
+const FORM_ROOM: usize = 32 * 1024;
 /// The longest that an ID-JAG may live; it is used at once.
 const ID_JAG_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
@@ -199,10 +201,13 @@ fn gateway() -> Asked<'static> {
 }
 
 impl Side {
-    async fn post(&self, mut form: Form, asked: &Asked<'_>) -> Result<Obtained, Failure> {
+    async fn post(&self, form: Form, asked: &Asked<'_>) -> Result<Obtained, Failure> {
         let endpoint = self.endpoint().await.map_err(Failure::unavailable)?;
-        let authorization = self.identify(&mut form)?;
-        let answer = self.fetcher.form(&endpoint, authorization.as_deref(), form.0).await;
+        let answer = match self.send(&endpoint, form.clone()).await? {
+            // A connection that was kept may be closed just as it is used again. Tokens can be asked for twice.
+            Err(FetchError::Broken(_)) => self.send(&endpoint, form).await?,
+            answer => answer,
+        };
         let answer = answer.map_err(|error| Failure::unavailable(format!("{endpoint} {error}")))?;
         if answer.status != 200 {
             let means = GrantRefusal::read(answer.status, &answer.bytes);
@@ -217,6 +222,12 @@ impl Side {
             },
             reason: format!("{endpoint}: {fault}"),
         })
+    }
+
+    /// Sends `form` once, with who the gate is: an assertion counts once.
+    async fn send(&self, endpoint: &Place, mut form: Form) -> Result<Result<Answer, FetchError>, Failure> {
+        let authorization = self.identify(&mut form)?;
+        Ok(self.fetcher.form(endpoint, authorization.as_deref(), form.0).await)
     }
 
     async fn endpoint(&self) -> Result<Place, String> {
@@ -270,10 +281,17 @@ fn basic(id: &str, secret: &Secret) -> Zeroizing<String> {
 /// A form with credentials in it; wiped when it is dropped.
 struct Form(Zeroizing<String>);
 
+impl Clone for Form {
+    fn clone(&self) -> Self {
+        let mut form = Zeroizing::new(String::with_capacity(FORM_ROOM));
+        form.push_str(&self.0);
+        Self(form)
+    }
+}
+
 impl Form {
     fn new(grant_type: &str) -> Self {
-        // Room for two tokens and an assertion: what grows leaves copies behind.
-        let mut form = Self(Zeroizing::new(String::with_capacity(32 * 1024)));
+        let mut form = Self(Zeroizing::new(String::with_capacity(FORM_ROOM)));
         form.add("grant_type", grant_type.as_bytes());
         form
     }
