@@ -13,6 +13,7 @@ mod browser;
 mod child;
 mod client;
 mod delegated;
+mod exchanged;
 #[path = "../gate"]
 mod gate_tests {
     #[expect(dead_code, unused_imports, reason = "what other tests need of it")]
@@ -28,6 +29,7 @@ mod proven;
 mod provider;
 mod refused;
 mod rotated;
+mod shown;
 #[path = "../support/sweep.rs"]
 mod sweep;
 mod town;

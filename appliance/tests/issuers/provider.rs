@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::child::Running;
 use crate::client::{Client, JWT_BEARER, Proof, REDIRECT, TOKEN_EXCHANGE};
@@ -29,6 +29,8 @@ pub(crate) struct Provider {
     issuer: String,
     /// Who vouches for its certificate, if it speaks TLS, and the folder with that one's.
     authority: Option<(Certified, TempDir)>,
+    /// Where it writes what it is asked for.
+    journal: NamedTempFile,
     /// Stays open while the process changes, so that nobody else gets the port.
     socket: Option<TcpListener>,
     running: Option<Running>,
@@ -61,8 +63,10 @@ impl Provider {
         let keys: BTreeMap<_, _> = ["clerk-bot", "stray", "gateway"]
             .map(|id| (id, Arc::new(Key::new())))
             .into();
+        let journal = NamedTempFile::new().unwrap();
         let mut settings = json!({
             "socket": "stdin",
+            "journal": journal.path(),
             "algorithm": "ES256",
             "keys": [signing("ES256", "first")],
             "accounts": {"ada": {"groups": ["clerks"]}},
@@ -77,6 +81,7 @@ impl Provider {
             keys,
             issuer: String::new(),
             authority,
+            journal,
             socket: Some(TcpListener::bind("127.0.0.1:0").unwrap()),
             running: None,
         };
@@ -102,6 +107,13 @@ impl Provider {
     /// Its `iss`.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// What the client `id` asked the token endpoint for so far, and the `error` it was answered with.
+    pub(crate) fn asked(&self, id: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.journal.path()).unwrap();
+        let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        all.filter(|asked| asked["client"] == id).collect()
     }
 
     /// What a gate must be told to trust its certificate, in the table of the issuer.

@@ -23,6 +23,7 @@ pub(crate) const ELSEWHERE: &str = "https://elsewhere.test/mcp";
 const POLICY: &str = r#"
 @id("client") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "client" };
 @id("may_act") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "may_act" };
+@id("delegated") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "delegated" };
 @id("key") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "key" };
 @id("proof") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "proof" };
 "#;
@@ -45,18 +46,37 @@ pub(crate) struct Town {
 impl Town {
     /// A gate that trusts `provider`, with `agent` in the table of the agent `clerk-bot`.
     pub(crate) fn trusting(provider: &Provider, agent: &str) -> Self {
-        Self::with(provider.issuer(), &provider.trust(), agent, POLICY)
+        Self::before(provider, agent, &[("town", "")])
     }
 
     /// A gate that trusts `library`, and lets everybody it knows through.
     pub(crate) fn believing(library: &Library, agent: &str) -> Self {
-        Self::with(library.issuer(), "", agent, POLICY_ALL)
+        Self::across(library, agent, &[("town", "")])
     }
 
-    fn with(issuer: &str, more: &str, agent: &str, policy: &str) -> Self {
+    /// As [`Town::trusting`], with more in the tables of these servers, `town` among them.
+    pub(crate) fn before(provider: &Provider, agent: &str, servers: &[(&str, &str)]) -> Self {
+        Self::with(provider.issuer(), &provider.trust(), agent, POLICY, servers)
+    }
+
+    /// As [`Town::believing`], with more in the tables of these servers.
+    pub(crate) fn across(library: &Library, agent: &str, servers: &[(&str, &str)]) -> Self {
+        Self::with(library.issuer(), "", agent, POLICY_ALL, servers)
+    }
+
+    fn with(issuer: &str, more: &str, agent: &str, policy: &str, servers: &[(&str, &str)]) -> Self {
         let (folder, upstream) = (TempDir::new().unwrap(), Upstream::obliging());
         fs::create_dir(folder.path().join("policies")).unwrap();
         fs::write(folder.path().join("policies/test.cedar"), policy).unwrap();
+        let servers: String = servers
+            .iter()
+            .map(|(name, more)| {
+                format!(
+                    "[servers.{name}]\nurl = \"http://{}/upstream\"\n{more}\n",
+                    upstream.address
+                )
+            })
+            .collect();
         let configuration = format!(
             r#"
 [gate]
@@ -75,10 +95,7 @@ issuer = "idp"
 subject = "clerk-bot"
 {agent}
 
-[servers.town]
-url = "http://{}/upstream"
-"#,
-            upstream.address
+{servers}"#
         );
         fs::write(folder.path().join("portreeve.toml"), configuration).unwrap();
         let gate = Gate::launch(folder, &[&upstream]);
@@ -97,6 +114,21 @@ url = "http://{}/upstream"
     pub(crate) fn call(&self, agent: &str, user: &str) -> Response {
         let headers = modern_headers(agent, user, "tools/call", "read");
         self.gate.post(&headers, &modern_call(1, "read", &json!({})))
+    }
+
+    /// A call of a tool of one of the servers. Without a user's assertion the token names both.
+    pub(crate) fn call_at(&self, server: &str, tool: &str, agent: &str, user: Option<&str>) -> Response {
+        let mut headers = modern_headers(agent, user.unwrap_or_default(), "tools/call", tool);
+        if user.is_none() {
+            headers = headers.replace("x-ai-user-assertion: \r\n", "");
+        }
+        let body = modern_call(1, tool, &json!({}));
+        let head = format!(
+            "POST /{server}/mcp HTTP/1.1\r\nhost: {}\r\n{headers}content-length: {}\r\n\r\n",
+            self.gate.address,
+            body.len()
+        );
+        self.gate.raw(&[head.as_bytes(), &body].concat())
     }
 
     /// A call of the tool `read` with a token that is bound to a key, and proofs of that.
@@ -119,15 +151,19 @@ url = "http://{}/upstream"
         assert_eq!(response.status, 401, "{reason}: {response:?}");
         assert_eq!(response.body, self.blunt, "{reason} must look like any other refusal");
         assert_eq!(self.upstream.count(), before, "{reason} reached the server");
-        // Nobody waits for the record of a refusal.
+        self.await_refusal(reason, known);
+        response
+    }
+
+    /// Waits until there are more refusals for `reason` than those `known`: the answer does not wait for the record.
+    pub(crate) fn await_refusal(&self, reason: &str, known: usize) {
         let begun = Instant::now();
         while self.refusals(reason) == known {
             assert!(begun.elapsed() < PATIENCE, "{reason}: {:#?}", self.records("refusal"));
         }
-        response
     }
 
-    fn refusals(&self, reason: &str) -> usize {
+    pub(crate) fn refusals(&self, reason: &str) -> usize {
         let all = self.records("refusal");
         all.iter().filter(|record| record["reason"] == reason).count()
     }
@@ -153,24 +189,27 @@ url = "http://{}/upstream"
 
     /// Has that library judge the last token for a server that is called `audience`.
     pub(crate) fn judged(&self, audience: &str) -> Output {
+        let at = format!("http://{}", self.gate.address);
+        judge(&at, AUDIENCE, audience, &self.shown(), &["act"])
+    }
+
+    /// The last token that the server was sent.
+    pub(crate) fn shown(&self) -> String {
         let request = String::from_utf8(self.upstream.seen().pop().expect("a request")).unwrap();
         let token = request
             .lines()
-            .find_map(|line| line.strip_prefix("authorization: Bearer "))
-            .unwrap_or_else(|| panic!("no token: {request}"));
-        let plan = Plan::write(&json!({
-            "at": format!("http://{}", self.gate.address),
-            "issuer": AUDIENCE,
-            "audience": audience,
-            "token": token,
-        }));
-        node("src/verify.ts").arg(plan.path()).output().unwrap()
+            .find_map(|line| line.strip_prefix("authorization: Bearer "));
+        token.unwrap_or_else(|| panic!("no token: {request}")).to_owned()
     }
 
     /// What `portreeve status` says of the issuer.
     pub(crate) fn status(&self) -> Value {
-        let status: Value = serde_json::from_slice(&self.portreeve(&["status", "--json"]).stdout).unwrap();
-        status["issuers"][0].clone()
+        self.whole_status()["issuers"][0].clone()
+    }
+
+    /// What it says of everything.
+    pub(crate) fn whole_status(&self) -> Value {
+        serde_json::from_slice(&self.portreeve(&["status", "--json"]).stdout).unwrap()
     }
 
     /// Has the keys fetched now, and waits until the status is as `done` says.
@@ -194,4 +233,12 @@ url = "http://{}/upstream"
             .output()
             .unwrap()
     }
+}
+
+/// Has an independent JWT library judge `token`, by the metadata and keys that `issuer` publishes at `at`.
+pub(crate) fn judge(at: &str, issuer: &str, audience: &str, token: &str, requires: &[&str]) -> Output {
+    let plan = Plan::write(&json!({
+        "at": at, "issuer": issuer, "audience": audience, "token": token, "requires": requires,
+    }));
+    node("src/verify.ts").arg(plan.path()).output().unwrap()
 }
