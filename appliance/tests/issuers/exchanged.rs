@@ -49,7 +49,13 @@ fn a_server_is_shown_a_token_that_names_user_and_agent_and_outlives_neither() {
         )
     );
     assert!(claims["exp"].as_u64().unwrap() <= end(&agent).min(end(&user)));
-    let elsewhere = judge(provider.issuer(), provider.issuer(), ELSEWHERE, &town.shown(), &[]);
+    let elsewhere = judge(
+        (provider.issuer(), None),
+        provider.issuer(),
+        ELSEWHERE,
+        &town.shown(),
+        &[],
+    );
     assert!(!elsewhere.status.success(), "the server's library lets anything pass");
     for intent in town.records("intent") {
         assert_eq!(

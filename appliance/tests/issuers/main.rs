@@ -22,6 +22,8 @@ mod gate_tests {
 mod http;
 mod keys;
 mod library;
+mod outage;
+mod own;
 #[path = "../blackbox/peers.rs"]
 #[expect(dead_code, reason = "what other tests need of it")]
 mod peers;
@@ -33,5 +35,6 @@ mod shown;
 #[path = "../support/sweep.rs"]
 mod sweep;
 mod town;
+mod vouched;
 
 use gate_tests::kit as gate_kit;

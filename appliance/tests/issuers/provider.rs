@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
@@ -34,6 +37,13 @@ pub(crate) struct Provider {
     /// Stays open while the process changes, so that nobody else gets the port.
     socket: Option<TcpListener>,
     running: Option<Running>,
+    absence: Option<Absence>,
+}
+
+/// Somebody at the door who turns everybody away.
+struct Absence {
+    is_over: Arc<AtomicBool>,
+    door: JoinHandle<()>,
 }
 
 impl Provider {
@@ -84,6 +94,7 @@ impl Provider {
             journal,
             socket: Some(TcpListener::bind("127.0.0.1:0").unwrap()),
             running: None,
+            absence: None,
         };
         provider.launch();
         provider
@@ -96,6 +107,27 @@ impl Provider {
         let issuer = self.issuer.clone();
         self.launch();
         assert_eq!(self.issuer, issuer);
+    }
+
+    /// Ends it until it comes back: meanwhile whoever connects is hung up on.
+    pub(crate) fn leave(&mut self) {
+        self.running.take().unwrap().stop();
+        let socket = self.socket.as_ref().unwrap().try_clone().unwrap();
+        // The process has set it otherwise, for all who share it.
+        socket.set_nonblocking(false).unwrap();
+        let is_over = Arc::<AtomicBool>::default();
+        let over = Arc::clone(&is_over);
+        let door = thread::spawn(move || while socket.accept().is_ok() && !over.load(Ordering::SeqCst) {});
+        self.absence = Some(Absence { is_over, door });
+    }
+
+    /// Starts it again where it was.
+    pub(crate) fn come_back(&mut self) {
+        let Absence { is_over, door } = self.absence.take().unwrap();
+        is_over.store(true, Ordering::SeqCst);
+        let _wakes_it = TcpStream::connect(self.socket.as_ref().unwrap().local_addr().unwrap()).unwrap();
+        door.join().unwrap();
+        self.launch();
     }
 
     /// Ends it for good; nothing listens there any more.
@@ -118,9 +150,15 @@ impl Provider {
 
     /// What a gate must be told to trust its certificate, in the table of the issuer.
     pub(crate) fn trust(&self) -> String {
-        let file = self.authority.iter().map(|(_, folder)| folder.path().join(AUTHORITY));
-        file.map(|file| format!("ca_file = {:?}", file.display().to_string()))
-            .collect()
+        match self.authority {
+            Some(_) => format!("ca_file = {:?}", self.authority().display().to_string()),
+            None => String::new(),
+        }
+    }
+
+    /// The file with the certificate of who vouches for it.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.authority.as_ref().unwrap().1.path().join(AUTHORITY)
     }
 
     /// One of its clients.

@@ -1,6 +1,8 @@
 //! The gate as a client of a real authorization server: for each server behind the gate another client, known there by the
 //! keys that the gate publishes for that server. Made in this order: the authorization server, the gate, its registration.
 
+use std::process::Output;
+
 use serde_json::{Value, json};
 
 use crate::client::text;
@@ -24,31 +26,42 @@ pub(crate) fn exchanging(exchange: Value) -> impl FnOnce(&mut Value) {
 
 /// A gate whose servers are shown tokens of `provider`, each as its `credential` says.
 pub(crate) fn before(provider: &mut Provider, agent: &str, servers: &[(&str, &str)]) -> Town {
-    let scopes = "scopes.read = \"town:read\"\nscopes.write = \"town:write\"\nscopes_default = \"mcp\"";
-    let mut party = format!("issuer = \"{}\"", provider.issuer());
-    if !provider.trust().is_empty() {
-        party = format!("{party}, {}", provider.trust());
-    }
-    let tables = tables(servers, LEDGER, &party, scopes);
-    let town = Town::before(provider, agent, &borrowed(&tables));
+    let town = unregistered(provider, provider, agent, servers);
+    let known: Vec<_> = servers
+        .iter()
+        .map(|(name, _)| (client(name), keys(&town, name)))
+        .collect();
     provider.restart(|settings| {
-        for (name, _) in servers {
-            let id = client(name);
-            let registration = json!({
-                "client_id": id, "token_endpoint_auth_method": "private_key_jwt",
-                "token_endpoint_auth_signing_alg": "EdDSA", "response_types": [], "redirect_uris": [],
-                "jwks": {"keys": keys(&town, name)},
-            });
-            settings["clients"].as_array_mut().unwrap().push(registration);
-            allow_grants(settings, &id);
+        for (id, keys) in &known {
+            register(settings, id, keys);
         }
     });
     town
 }
 
+/// A gate that trusts `provider`, whose servers are shown tokens of `at`; neither knows it yet.
+pub(crate) fn unregistered(provider: &Provider, at: &Provider, agent: &str, servers: &[(&str, &str)]) -> Town {
+    let scopes = "scopes.read = \"town:read\"\nscopes.write = \"town:write\"\nscopes_default = \"mcp\"";
+    let tables = tables(servers, LEDGER, &party("at", at), scopes);
+    Town::before(provider, agent, &borrowed(&tables))
+}
+
+/// Registers the gate under `id` by its keys, unless that is registered already.
+pub(crate) fn register(settings: &mut Value, id: &str, keys: &[Value]) {
+    let clients = settings["clients"].as_array_mut().unwrap();
+    if clients.iter().all(|client| client["client_id"] != id) {
+        clients.push(json!({
+            "client_id": id, "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": "EdDSA", "response_types": [], "redirect_uris": [],
+            "jwks": {"keys": keys},
+        }));
+    }
+    allow_grants(settings, id);
+}
+
 /// A gate whose servers are shown tokens of `library`, each as its `credential` says.
 pub(crate) fn across(library: &Library, agent: &str, servers: &[(&str, &str)]) -> Town {
-    let party = format!("issuer = \"{}\"", library.issuer());
+    let party = format!("at.issuer = \"{}\"", library.issuer());
     let mut tables = tables(servers, TOWN, &party, "scopes_default = \"mcp\"");
     // What `oauth-as` verifies.
     tables.last_mut().unwrap().1 += "[mint]\nalgorithm = \"ES256\"\n";
@@ -64,11 +77,23 @@ pub(crate) fn client(server: &str) -> String {
     format!("portreeve-{server}")
 }
 
+/// That authorization server, as `at` or `idp` in the table of a server's credential.
+pub(crate) fn party(role: &str, provider: &Provider) -> String {
+    let trust = provider.trust();
+    let trust = if trust.is_empty() {
+        trust
+    } else {
+        format!("{role}.{trust}")
+    };
+    format!("{role}.issuer = \"{}\"\n{trust}", provider.issuer())
+}
+
 fn tables(servers: &[(&str, &str)], audience: &str, party: &str, more: &str) -> Vec<(String, String)> {
     let table = |(name, credential): &(&str, &str)| {
-        let at = format!("{party}, client_id = \"{}\"", client(name));
-        let text =
-            format!("audience = \"{audience}\"\n[servers.{name}.credential]\nat = {{ {at} }}\n{more}\n{credential}\n");
+        // A credential that names another place does so in full.
+        let party = if credential.contains("at.issuer") { "" } else { party };
+        let at = format!("{party}\nat.client_id = \"{}\"", client(name));
+        let text = format!("audience = \"{audience}\"\n[servers.{name}.credential]\n{at}\n{more}\n{credential}\n");
         ((*name).to_owned(), text)
     };
     servers.iter().map(table).collect()
@@ -79,7 +104,7 @@ fn borrowed(tables: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 /// The keys that the gate publishes for a server.
-fn keys(town: &Town, server: &str) -> Vec<Value> {
+pub(crate) fn keys(town: &Town, server: &str) -> Vec<Value> {
     let request = format!(
         "GET /.well-known/jwks.json/{server} HTTP/1.1\r\nhost: {}\r\n\r\n",
         town.gate.address
@@ -92,7 +117,17 @@ fn keys(town: &Town, server: &str) -> Vec<Value> {
 
 /// What an independent library says of the token that the server was shown, by the keys of the server that issued it.
 pub(crate) fn verified(town: &Town, issuer: &str, audience: &str, requires: &[&str]) -> Value {
-    let output = judge(issuer, issuer, audience, &town.shown(), requires);
+    read(&judge((issuer, None), issuer, audience, &town.shown(), requires))
+}
+
+/// As [`verified`], of a token for the ledger from a server that speaks TLS.
+pub(crate) fn verified_over_tls(town: &Town, provider: &Provider) -> Value {
+    let issuer = provider.issuer();
+    let authority = provider.authority();
+    read(&judge((issuer, Some(&authority)), issuer, LEDGER, &town.shown(), &[]))
+}
+
+fn read(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

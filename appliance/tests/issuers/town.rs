@@ -1,6 +1,7 @@
 //! The gate under test, before one recording server, and what that server makes of the token it gets.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -190,7 +191,7 @@ subject = "clerk-bot"
     /// Has that library judge the last token for a server that is called `audience`.
     pub(crate) fn judged(&self, audience: &str) -> Output {
         let at = format!("http://{}", self.gate.address);
-        judge(&at, AUDIENCE, audience, &self.shown(), &["act"])
+        judge((&at, None), AUDIENCE, audience, &self.shown(), &["act"])
     }
 
     /// The last token that the server was sent.
@@ -235,10 +236,21 @@ subject = "clerk-bot"
     }
 }
 
-/// Has an independent JWT library judge `token`, by the metadata and keys that `issuer` publishes at `at`.
-pub(crate) fn judge(at: &str, issuer: &str, audience: &str, token: &str, requires: &[&str]) -> Output {
+/// Has an independent JWT library judge `token`, by the metadata and keys that `issuer` publishes at `at`; over TLS by
+/// the word of `authority`.
+pub(crate) fn judge(
+    (at, authority): (&str, Option<&Path>),
+    issuer: &str,
+    audience: &str,
+    token: &str,
+    requires: &[&str],
+) -> Output {
     let plan = Plan::write(&json!({
         "at": at, "issuer": issuer, "audience": audience, "token": token, "requires": requires,
     }));
-    node("src/verify.ts").arg(plan.path()).output().unwrap()
+    let mut command = node("src/verify.ts");
+    if let Some(authority) = authority {
+        command.env("NODE_EXTRA_CA_CERTS", authority);
+    }
+    command.arg(plan.path()).output().unwrap()
 }
