@@ -119,6 +119,8 @@ pub struct Answer {
 pub enum FetchError {
     /// No connection, or one that broke; the reason in the words of the library.
     Unreachable(String),
+    /// There was a connection, and it broke before the answer began: nobody knows whether the request was read.
+    Broken(String),
     /// It took longer than it may.
     Late(Duration),
     /// The answer is not 200; redirects are not followed.
@@ -130,7 +132,7 @@ pub enum FetchError {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
+            Self::Unreachable(reason) | Self::Broken(reason) => write!(f, "cannot be reached: {reason}"),
             Self::Late(patience) => write!(f, "did not answer within {} s", patience.as_secs()),
             Self::Status(status @ 300..=399) => write!(f, "answered {status}; redirects are not followed"),
             Self::Status(status) => write!(f, "answered {status}"),
@@ -305,7 +307,11 @@ fn unreachable(error: &hyper_util::client::legacy::Error) -> FetchError {
     while let Some(source) = reason.source() {
         reason = source;
     }
-    FetchError::Unreachable(reason.to_string())
+    if error.is_connect() {
+        FetchError::Unreachable(reason.to_string())
+    } else {
+        FetchError::Broken(reason.to_string())
+    }
 }
 
 /// SPEC: RFC 9111 5.2.2.

@@ -75,7 +75,16 @@ impl Standing {
     ///
     /// # Errors
     /// [`Failed`], but never of a status.
-    pub(crate) async fn ask(&self, endpoint: &Place, mut form: Form) -> Result<Answer, Failed> {
+    pub(crate) async fn ask(&self, endpoint: &Place, form: Form) -> Result<Answer, Failed> {
+        match self.send(endpoint, form.clone()).await {
+            // A connection that was kept may be closed just as it is used again. Nothing is lost by asking twice.
+            Err(Failed::Fetch(FetchError::Broken(_))) => self.send(endpoint, form).await,
+            answer => answer,
+        }
+    }
+
+    /// Sends `form` once: an assertion of who the gate is counts once.
+    async fn send(&self, endpoint: &Place, mut form: Form) -> Result<Answer, Failed> {
         let authorization = self.identify(&mut form).map_err(Failed::Identify)?;
         let answer = self.fetcher.form(endpoint, authorization.as_deref(), form.0).await;
         answer.map_err(Failed::Fetch)
@@ -140,11 +149,21 @@ fn basic(id: &str, secret: &Secret) -> Zeroizing<String> {
 /// A form with credentials in it; wiped when it is dropped.
 pub(crate) struct Form(Zeroizing<String>);
 
+/// Bytes of a form with two tokens and an assertion: what grows leaves copies behind.
+const FORM_ROOM: usize = 32 * 1024;
+
+impl Clone for Form {
+    fn clone(&self) -> Self {
+        let mut form = Self::new();
+        form.0.push_str(&self.0);
+        form
+    }
+}
+
 impl Form {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        // Room for two tokens and an assertion: what grows leaves copies behind.
-        Self(Zeroizing::new(String::with_capacity(32 * 1024)))
+        Self(Zeroizing::new(String::with_capacity(FORM_ROOM)))
     }
 
     /// One for a token endpoint (RFC 6749 4.5).

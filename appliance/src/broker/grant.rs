@@ -97,7 +97,10 @@ impl Grant {
             }
             (Actor::Gateway, _) => {
                 asked.actor = Some(&self.settings.at.client_id);
-                let own = post(&self.at, Form::of_grant("client_credentials"), &gateway()).await?;
+                // For the same target: without one many servers give a token that is good for nothing, or none.
+                let mut own = Form::of_grant("client_credentials");
+                self.name_target(&mut own, "");
+                let own = post(&self.at, own, &gateway()).await?;
                 form.actor(own.expose());
             }
             (Actor::None, _) => {}

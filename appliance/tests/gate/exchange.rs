@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -10,7 +11,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::kit::{
-    AUDIENCE, Gate, ISSUER, Idp, Issuer, PERMIT_CLERKS, Response, Upstream, json_response, modern_call, modern_headers,
+    AUDIENCE, Gate, ISSUER, Idp, Issuer, PERMIT_CLERKS, Response, Upstream, claims, json_response, modern_call,
+    modern_headers,
 };
 
 const TOKEN: &str = "/token";
@@ -95,11 +97,15 @@ fn refusal(status: &str, error: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A call of the one login that there is: with another, there is another token.
 fn call(gate: &Gate, tool: &str) -> Response {
-    let issuer = Issuer::new();
-    let (agent, user) = (issuer.agent("clerk-bot"), issuer.user("ada", "clerk-bot", &["clerks"]));
+    static LOGIN: LazyLock<[String; 2]> = LazyLock::new(|| {
+        let issuer = Issuer::new();
+        [issuer.agent("clerk-bot"), issuer.user("ada", "clerk-bot", &["clerks"])]
+    });
+    let [agent, user] = &*LOGIN;
     gate.post(
-        &modern_headers(&agent, &user, "tools/call", tool),
+        &modern_headers(agent, user, "tools/call", tool),
         &modern_call(1, tool, &json!({})),
     )
 }
@@ -132,11 +138,11 @@ fn a_call_carries_a_token_that_the_authorization_server_exchanged_for_the_caller
         panic!("one request")
     };
     assert!(form.contains(&format!("grant_type={EXCHANGE}")), "{form}");
-    let claims = |name: &str| crate::kit::claims(&field(form, name).unwrap());
-    assert_eq!(claims("subject_token")["sub"], "ada");
-    assert_eq!(claims("actor_token")["sub"], "clerk-bot");
-    assert_eq!(claims("client_assertion")["iss"], "portreeve-town");
-    assert_eq!(claims("client_assertion")["aud"], idp.iss());
+    let said = |name: &str| claims(&field(form, name).unwrap());
+    assert_eq!(said("subject_token")["sub"], "ada");
+    assert_eq!(said("actor_token")["sub"], "clerk-bot");
+    assert_eq!(said("client_assertion")["iss"], "portreeve-town");
+    assert_eq!(said("client_assertion")["aud"], idp.iss());
     assert_eq!(
         field(form, "scope").as_deref(),
         Some("town:read"),
@@ -167,6 +173,51 @@ fn a_token_is_asked_for_once_for_all_cores_and_connections_and_anew_for_another_
     let forms = idp.requests(TOKEN);
     assert_eq!(forms.len(), 2);
     assert_eq!(field(&forms[1], "scope").as_deref(), Some("town"));
+}
+
+#[test]
+fn what_one_assertion_was_exchanged_for_is_not_for_another_of_the_same_user() {
+    let (upstream, idp) = (Upstream::obliging(), Idp::empty());
+    idp.says(TOKEN, answer(json!({}), &json!({})));
+    let gate = gate(&upstream, &idp, "mode = \"exchange\"");
+    let issuer = Issuer::new();
+    let agent = issuer.agent("clerk-bot");
+    // How often the authorization server was asked once a call with this assertion has passed.
+    let with = |id: Option<&str>, ends: u64| {
+        let more = json!({"azp": "clerk-bot", "groups": ["clerks"], "exp": ends});
+        let mut claims = issuer.claims("ada", &more);
+        match id {
+            Some(id) => claims["jti"] = json!(id),
+            None => drop(claims.as_object_mut().unwrap().remove("jti")),
+        }
+        let headers = modern_headers(&agent, &issuer.sign(&claims), "tools/call", "read");
+        let response = gate.post(&headers, &modern_call(1, "read", &json!({})));
+        assert_eq!(response.status, 200, "{response:?}");
+        idp.requests(TOKEN).len()
+    };
+    let ends = claims(&agent)["exp"].as_u64().unwrap() - 100;
+    assert_eq!(with(Some("first"), ends), 1);
+    assert_eq!(with(Some("first"), ends), 1);
+    assert_eq!(with(Some("second"), ends), 2);
+    assert_eq!(with(Some("first"), ends), 2);
+    assert_eq!(with(None, ends), 3);
+    assert_eq!(with(None, ends), 3);
+    assert_eq!(with(None, ends - 1), 4);
+}
+
+#[test]
+fn the_gate_acts_with_a_token_of_its_own_for_the_same_target() {
+    let (upstream, idp) = (Upstream::obliging(), Idp::empty());
+    idp.says(TOKEN, answer(json!({"act": {"sub": "portreeve-town"}}), &json!({})));
+    let gate = gate(&upstream, &idp, "mode = \"exchange\"\nactor = \"gateway\"");
+    assert_eq!(call(&gate, "read").status, 200);
+    let [own, exchange] = &idp.requests(TOKEN)[..] else {
+        panic!("two requests")
+    };
+    assert_eq!(field(own, "grant_type").as_deref(), Some("client_credentials"));
+    assert_eq!(field(own, "resource").as_deref(), Some(TARGET));
+    assert_eq!(field(own, "scope"), None);
+    assert!(shown(&upstream).ends_with(&field(exchange, "actor_token").unwrap()));
 }
 
 #[test]
@@ -347,10 +398,7 @@ fn an_assertion_of_the_identity_provider_is_redeemed_at_the_servers_own() {
     };
     assert_eq!(field(first, "requested_token_type").as_deref(), Some(id_jag));
     assert_eq!(field(first, "audience"), Some(at.iss()));
-    assert_eq!(
-        crate::kit::claims(&field(first, "subject_token").unwrap())["sub"],
-        "ada"
-    );
+    assert_eq!(claims(&field(first, "subject_token").unwrap())["sub"], "ada");
     let [second] = &at.requests(TOKEN)[..] else {
         panic!("one request")
     };

@@ -112,17 +112,22 @@ impl Client {
             ("resource", resource),
             ("scope", scope),
         ];
+        self.granted_bound(&form, key)
+    }
+
+    /// As [`Client::granted`], for a token that is bound to `key`.
+    fn granted_bound(&self, form: &[(&str, &str)], key: &Key) -> Value {
         let endpoint = self.endpoint("token");
         let first = self.ask(
             "token",
             &[("dpop", &dpop_proof(key, "POST", &endpoint, None, None))],
-            &form,
+            form,
         );
         let answer = match first.header("dpop-nonce") {
             Some(nonce) if first.status == 400 => {
                 assert_eq!(first.json()["error"], "use_dpop_nonce");
                 let proof = dpop_proof(key, "POST", &endpoint, Some(nonce), None);
-                self.ask("token", &[("dpop", &proof)], &form)
+                self.ask("token", &[("dpop", &proof)], form)
             }
             _ => first,
         };
@@ -177,6 +182,15 @@ impl Client {
 
     /// Logs `user` in as a browser would (RFC 6749 4.1 with PKCE), and takes a token for `resource`.
     pub(crate) fn login(&self, user: &str, resource: &str, scope: &str) -> Login {
+        self.login_with(user, resource, scope, None)
+    }
+
+    /// As [`Client::login`], with a token that is bound to `key`.
+    pub(crate) fn login_bound(&self, user: &str, resource: &str, scope: &str, key: &Key) -> Login {
+        self.login_with(user, resource, scope, Some(key))
+    }
+
+    fn login_with(&self, user: &str, resource: &str, scope: &str, key: Option<&Key>) -> Login {
         let (verifier, state) = (nonce(), nonce());
         let query = urlencoded(&[
             ("client_id", &self.id),
@@ -194,13 +208,17 @@ impl Client {
         // SPEC: RFC 9207 2.4: compared byte by byte.
         assert_eq!(parameter(&end, "iss").as_deref(), Some(self.issuer()), "{end}");
         let code = parameter(&end, "code").unwrap_or_else(|| panic!("no code: {end}"));
-        let granted = self.granted(&[
+        let form = [
             ("grant_type", "authorization_code"),
             ("code", &code),
             ("redirect_uri", REDIRECT),
             ("code_verifier", &verifier),
             ("resource", resource),
-        ]);
+        ];
+        let granted = match key {
+            Some(key) => self.granted_bound(&form, key),
+            None => self.granted(&form),
+        };
         Login {
             access_token: text(&granted, "access_token"),
             id_token: granted["id_token"].as_str().map(str::to_owned),
@@ -216,6 +234,19 @@ pub(crate) fn dpop_proof(key: &Key, method: &str, url: &str, nonce: Option<&str>
     }
     if let Some(token) = token {
         claims["ath"] = json!(sha256(token.as_bytes()));
+    }
+    key.sign(json!({"typ": "dpop+jwt", "jwk": key.jwk()}), &claims)
+}
+
+/// A proof for a call at the gate with `token`, which also covers the user's assertion if that is given.
+pub(crate) fn call_proof(key: &Key, nonce: &str, token: &str, covered: Option<&str>) -> String {
+    let mut claims = json!({
+        "jti": crate::keys::nonce(), "htm": "POST", "htu": crate::town::TOWN, "iat": now(), "nonce": nonce,
+        "ath": sha256(token.as_bytes()),
+    });
+    if let Some(assertion) = covered {
+        // SPEC: draft-ietf-wimse-wpt: by the name of the header.
+        claims["oth"] = json!({"x-ai-user-assertion": sha256(assertion.as_bytes())});
     }
     key.sign(json!({"typ": "dpop+jwt", "jwk": key.jwk()}), &claims)
 }

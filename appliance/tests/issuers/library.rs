@@ -2,7 +2,8 @@
 //! protocol is its own, and another one than that of `oidc-provider`.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use hyper::server::conn::http1;
@@ -17,7 +18,7 @@ use oauth_as::scope::ScopeSet;
 use oauth_as::server::{AuthorizationServer, ResourceServerRegistration, ServerConfig, SystemClock};
 use oauth_as::store::MemoryStorage;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::client::{Client, Proof, REDIRECT};
@@ -32,6 +33,9 @@ const USER: &str = "ada";
 pub(crate) struct Library {
     issuer: String,
     key: Arc<Key>,
+    server: Arc<Server>,
+    /// Requests to the token endpoint.
+    asked: Arc<AtomicUsize>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,16 +49,19 @@ impl Library {
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let key = Arc::new(Key::new());
         let (end, ended) = oneshot::channel();
-        let (iss, jwk) = (issuer.clone(), jwk(&key, "client"));
+        let (up, is_up) = mpsc::channel();
+        let asked = Arc::<AtomicUsize>::default();
+        let (iss, jwk, count) = (issuer.clone(), jwk(&key, "client"), Arc::clone(&asked));
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let service = service(&iss, &jwk).await;
+                let (server, service) = service(&iss, &jwk).await;
+                up.send(server).unwrap();
                 tokio::select! {
-                    () = serve(listener, service) => {}
+                    () = serve(listener, service, count) => {}
                     _ = ended => {}
                 }
             });
@@ -62,6 +69,8 @@ impl Library {
         Self {
             issuer,
             key,
+            server: is_up.recv().unwrap(),
+            asked,
             end: Some(end),
             thread: Some(thread),
         }
@@ -70,6 +79,25 @@ impl Library {
     /// Its `iss`.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// Registers a client of these public keys (ES256), which may exchange tokens and have its own.
+    pub(crate) fn register(&self, id: &str, keys: &[Value]) {
+        let keys = keys.iter().map(|key| Jwk::from_json(key).unwrap()).collect();
+        let auth = ClientAuth::ConfidentialAssertion {
+            keys: AssertionKeys::PublicKeys {
+                alg: JwsAlg::Es256,
+                keys,
+            },
+        };
+        let client = registration(id, auth, &[GrantType::ClientCredentials, GrantType::TokenExchange]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.server.register_client(client)).unwrap();
+    }
+
+    /// How often anybody asked it for a token.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// One of its clients; all but `console` have one key.
@@ -92,16 +120,20 @@ impl Drop for Library {
     }
 }
 
+type Server = AuthorizationServer<MemoryStorage, SystemClock>;
 type Service = AuthorizationService<MemoryStorage, SystemClock>;
 
-async fn serve(listener: TcpListener, service: Service) {
+async fn serve(listener: TcpListener, service: Service, asked: Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let service = service.clone();
+        let (service, asked) = (service.clone(), Arc::clone(&asked));
         tokio::spawn(async move {
-            let answer = service_fn(|request| {
+            let answer = service_fn(|request: hyper::Request<_>| {
                 let service = service.clone();
+                if request.uri().path() == "/token" {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                }
                 async move { Ok::<_, std::convert::Infallible>(service.handle(request).await) }
             });
             // A client that hangs up is no fault of the server.
@@ -112,7 +144,7 @@ async fn serve(listener: TcpListener, service: Service) {
     }
 }
 
-async fn service(issuer: &str, client_key: &Jwk) -> Service {
+async fn service(issuer: &str, client_key: &Jwk) -> (Arc<Server>, Service) {
     let mut config = ServerConfig::new(issuer, format!("{issuer}/device"));
     config.access_token_ttl = std::time::Duration::from_secs(600);
     config.issue_refresh_tokens = false;
@@ -127,25 +159,16 @@ async fn service(issuer: &str, client_key: &Jwk) -> Service {
     for registration in registrations(client_key) {
         server.register_client(registration).await.unwrap();
     }
-    ServiceBuilder::new(Arc::new(server))
+    let server = Arc::new(server);
+    let service = ServiceBuilder::new(Arc::clone(&server))
         .with_subject_resolver(|_| Some(USER.to_owned()))
         .with_approval_resolver(|_| ApprovalDecision::Approve)
         .build()
-        .unwrap()
+        .unwrap();
+    (server, service)
 }
 
 fn registrations(key: &Jwk) -> [Registration; 3] {
-    let scope = || ScopeSet::from_tokens(["mcp"]).unwrap();
-    let registration = |id: &str, auth: ClientAuth, grant_types: &[GrantType]| Registration {
-        client_id: ClientId::new(id),
-        auth,
-        grant_types: grant_types.to_vec(),
-        redirect_uris: vec![REDIRECT.to_owned()],
-        allowed_scopes: scope(),
-        default_scopes: scope(),
-        name: None,
-        registration: None,
-    };
     let by_key = || ClientAuth::ConfidentialAssertion {
         keys: AssertionKeys::PublicKeys {
             alg: JwsAlg::Es256,
@@ -161,6 +184,20 @@ fn registrations(key: &Jwk) -> [Registration; 3] {
         ),
         registration("console", ClientAuth::Public, &[GrantType::AuthorizationCode]),
     ]
+}
+
+fn registration(id: &str, auth: ClientAuth, grant_types: &[GrantType]) -> Registration {
+    let scope = || ScopeSet::from_tokens(["mcp"]).unwrap();
+    Registration {
+        client_id: ClientId::new(id),
+        auth,
+        grant_types: grant_types.to_vec(),
+        redirect_uris: vec![REDIRECT.to_owned()],
+        allowed_scopes: scope(),
+        default_scopes: scope(),
+        name: None,
+        registration: None,
+    }
 }
 
 fn jwk(key: &Key, kid: &str) -> Jwk {

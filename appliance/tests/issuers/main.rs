@@ -13,6 +13,7 @@ mod browser;
 mod child;
 mod client;
 mod delegated;
+mod exchanged;
 #[path = "../gate"]
 mod gate_tests {
     #[expect(dead_code, unused_imports, reason = "what other tests need of it")]
@@ -22,14 +23,19 @@ mod http;
 mod keys;
 mod library;
 mod opaque;
+mod outage;
+mod own;
 #[path = "../blackbox/peers.rs"]
 #[expect(dead_code, reason = "what other tests need of it")]
 mod peers;
+mod proven;
 mod provider;
 mod refused;
 mod rotated;
+mod shown;
 #[path = "../support/sweep.rs"]
 mod sweep;
 mod town;
+mod vouched;
 
 use gate_tests::kit as gate_kit;

@@ -5,13 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::child::Running;
 use crate::client::{Client, JWT_BEARER, Proof, REDIRECT, TOKEN_EXCHANGE};
@@ -29,9 +32,18 @@ pub(crate) struct Provider {
     issuer: String,
     /// Who vouches for its certificate, if it speaks TLS, and the folder with that one's.
     authority: Option<(Certified, TempDir)>,
+    /// Where it writes what it is asked for.
+    journal: NamedTempFile,
     /// Stays open while the process changes, so that nobody else gets the port.
     socket: Option<TcpListener>,
     running: Option<Running>,
+    absence: Option<Absence>,
+}
+
+/// Somebody at the door who turns everybody away.
+struct Absence {
+    is_over: Arc<AtomicBool>,
+    door: JoinHandle<()>,
 }
 
 impl Provider {
@@ -61,8 +73,10 @@ impl Provider {
         let keys: BTreeMap<_, _> = ["clerk-bot", "stray", "gateway"]
             .map(|id| (id, Arc::new(Key::new())))
             .into();
+        let journal = NamedTempFile::new().unwrap();
         let mut settings = json!({
             "socket": "stdin",
+            "journal": journal.path(),
             "algorithm": "ES256",
             "keys": [signing("ES256", "first")],
             "accounts": {"ada": {"groups": ["clerks"]}},
@@ -77,8 +91,10 @@ impl Provider {
             keys,
             issuer: String::new(),
             authority,
+            journal,
             socket: Some(TcpListener::bind("127.0.0.1:0").unwrap()),
             running: None,
+            absence: None,
         };
         provider.launch();
         provider
@@ -93,6 +109,27 @@ impl Provider {
         assert_eq!(self.issuer, issuer);
     }
 
+    /// Ends it until it comes back: meanwhile whoever connects is hung up on.
+    pub(crate) fn leave(&mut self) {
+        self.running.take().unwrap().stop();
+        let socket = self.socket.as_ref().unwrap().try_clone().unwrap();
+        // The process has set it otherwise, for all who share it.
+        socket.set_nonblocking(false).unwrap();
+        let is_over = Arc::<AtomicBool>::default();
+        let over = Arc::clone(&is_over);
+        let door = thread::spawn(move || while socket.accept().is_ok() && !over.load(Ordering::SeqCst) {});
+        self.absence = Some(Absence { is_over, door });
+    }
+
+    /// Starts it again where it was.
+    pub(crate) fn come_back(&mut self) {
+        let Absence { is_over, door } = self.absence.take().unwrap();
+        is_over.store(true, Ordering::SeqCst);
+        let _wakes_it = TcpStream::connect(self.socket.as_ref().unwrap().local_addr().unwrap()).unwrap();
+        door.join().unwrap();
+        self.launch();
+    }
+
     /// Ends it for good; nothing listens there any more.
     pub(crate) fn die(&mut self) {
         self.socket = None;
@@ -104,11 +141,24 @@ impl Provider {
         &self.issuer
     }
 
+    /// What the client `id` asked the token endpoint for so far, and the `error` it was answered with.
+    pub(crate) fn asked(&self, id: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.journal.path()).unwrap();
+        let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        all.filter(|asked| asked["client"] == id).collect()
+    }
+
     /// What a gate must be told to trust its certificate, in the table of the issuer.
     pub(crate) fn trust(&self) -> String {
-        let file = self.authority.iter().map(|(_, folder)| folder.path().join(AUTHORITY));
-        file.map(|file| format!("ca_file = {:?}", file.display().to_string()))
-            .collect()
+        match self.authority {
+            Some(_) => format!("ca_file = {:?}", self.authority().display().to_string()),
+            None => String::new(),
+        }
+    }
+
+    /// The file with the certificate of who vouches for it.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.authority.as_ref().unwrap().1.path().join(AUTHORITY)
     }
 
     /// One of its clients.

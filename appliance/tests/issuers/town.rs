@@ -1,6 +1,7 @@
 //! The gate under test, before one recording server, and what that server makes of the token it gets.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,9 @@ pub(crate) const ELSEWHERE: &str = "https://elsewhere.test/mcp";
 const POLICY: &str = r#"
 @id("client") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "client" };
 @id("may_act") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "may_act" };
+@id("delegated") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "delegated" };
+@id("key") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "key" };
+@id("proof") permit(principal in Group::"clerks", action, resource) when { context.auth.link == "proof" };
 "#;
 /// `oauth-as` says nothing of groups.
 const POLICY_ALL: &str = r#"@id("all") permit(principal, action, resource);"#;
@@ -46,7 +50,7 @@ pub(crate) struct Town {
 impl Town {
     /// A gate that trusts `provider`, with `agent` in the table of the agent `clerk-bot`.
     pub(crate) fn trusting(provider: &Provider, agent: &str) -> Self {
-        Self::with(provider.issuer(), &provider.trust(), agent, POLICY)
+        Self::before(provider, agent, &[("town", "")])
     }
 
     /// As [`Town::trusting`], over TLS: clients may show certificates that nobody vouches for.
@@ -66,10 +70,10 @@ impl Town {
         let client = Some(TlsClient::new(&authority));
         Self::reached_by(
             client,
-            provider.issuer(),
-            &provider.trust(),
+            (provider.issuer(), &provider.trust()),
             &format!("{agent}\n{tls}"),
             POLICY,
+            &[("town", "")],
         )
     }
 
@@ -82,22 +86,47 @@ impl Town {
     /// A gate that trusts `provider` with more in that issuer's table.
     pub(crate) fn asking(provider: &Provider, more: &str, agent: &str) -> Self {
         let more = format!("{}\n{more}", provider.trust());
-        Self::with(provider.issuer(), &more, agent, POLICY)
+        Self::with(provider.issuer(), &more, agent, POLICY, &[("town", "")])
     }
 
     /// A gate that trusts `library`, and lets everybody it knows through.
     pub(crate) fn believing(library: &Library, agent: &str) -> Self {
-        Self::with(library.issuer(), "", agent, POLICY_ALL)
+        Self::across(library, agent, &[("town", "")])
     }
 
-    fn with(issuer: &str, more: &str, agent: &str, policy: &str) -> Self {
-        Self::reached_by(None, issuer, more, agent, policy)
+    /// As [`Town::trusting`], with more in the tables of these servers, `town` among them.
+    pub(crate) fn before(provider: &Provider, agent: &str, servers: &[(&str, &str)]) -> Self {
+        Self::with(provider.issuer(), &provider.trust(), agent, POLICY, servers)
     }
 
-    fn reached_by(client: Option<TlsClient>, issuer: &str, more: &str, agent: &str, policy: &str) -> Self {
+    /// As [`Town::believing`], with more in the tables of these servers.
+    pub(crate) fn across(library: &Library, agent: &str, servers: &[(&str, &str)]) -> Self {
+        Self::with(library.issuer(), "", agent, POLICY_ALL, servers)
+    }
+
+    fn with(issuer: &str, more: &str, agent: &str, policy: &str, servers: &[(&str, &str)]) -> Self {
+        Self::reached_by(None, (issuer, more), agent, policy, servers)
+    }
+
+    fn reached_by(
+        client: Option<TlsClient>,
+        (issuer, more): (&str, &str),
+        agent: &str,
+        policy: &str,
+        servers: &[(&str, &str)],
+    ) -> Self {
         let (folder, upstream) = (TempDir::new().unwrap(), Upstream::obliging());
         fs::create_dir(folder.path().join("policies")).unwrap();
         fs::write(folder.path().join("policies/test.cedar"), policy).unwrap();
+        let servers: String = servers
+            .iter()
+            .map(|(name, more)| {
+                format!(
+                    "[servers.{name}]\nurl = \"http://{}/upstream\"\n{more}\n",
+                    upstream.address
+                )
+            })
+            .collect();
         let configuration = format!(
             r#"
 [gate]
@@ -116,10 +145,7 @@ issuer = "idp"
 subject = "clerk-bot"
 {agent}
 
-[servers.town]
-url = "http://{}/upstream"
-"#,
-            upstream.address
+{servers}"#
         );
         fs::write(folder.path().join("portreeve.toml"), configuration).unwrap();
         let gate = Gate::launch(folder, &[&upstream]);
@@ -148,21 +174,54 @@ url = "http://{}/upstream"
         answer.expect("an answer")
     }
 
+    /// A call of a tool of one of the servers. Without a user's assertion the token names both.
+    pub(crate) fn call_at(&self, server: &str, tool: &str, agent: &str, user: Option<&str>) -> Response {
+        let mut headers = modern_headers(agent, user.unwrap_or_default(), "tools/call", tool);
+        if user.is_none() {
+            headers = headers.replace("x-ai-user-assertion: \r\n", "");
+        }
+        let body = modern_call(1, tool, &json!({}));
+        let head = format!(
+            "POST /{server}/mcp HTTP/1.1\r\nhost: {}\r\n{headers}content-length: {}\r\n\r\n",
+            self.gate.address,
+            body.len()
+        );
+        self.gate.raw(&[head.as_bytes(), &body].concat())
+    }
+
+    /// A call of the tool `read` with a token that is bound to a key, and proofs of that.
+    pub(crate) fn prove(&self, agent: &str, user: &str, proofs: &[&str]) -> Response {
+        let headers = modern_headers(agent, user, "tools/call", "read").replacen("Bearer", "DPoP", 1);
+        let proofs: String = proofs.iter().map(|proof| format!("dpop: {proof}\r\n")).collect();
+        self.gate
+            .post(&format!("{headers}{proofs}"), &modern_call(1, "read", &json!({})))
+    }
+
     /// Makes a call that must be refused for `reason`, in the one way that callers see, with nothing sent to the server.
     pub(crate) fn refuses(&self, agent: &str, user: &str, reason: &str) {
+        self.refuses_alike(reason, || self.call(agent, user));
+    }
+
+    /// As [`Town::refuses`], however the call is made. Gives back what its caller reads.
+    pub(crate) fn refuses_alike(&self, reason: &str, call: impl FnOnce() -> Response) -> Response {
         let (before, known) = (self.upstream.count(), self.refusals(reason));
-        let response = self.call(agent, user);
+        let response = call();
         assert_eq!(response.status, 401, "{reason}: {response:?}");
         assert_eq!(response.body, self.blunt, "{reason} must look like any other refusal");
         assert_eq!(self.upstream.count(), before, "{reason} reached the server");
-        // Nobody waits for the record of a refusal.
+        self.await_refusal(reason, known);
+        response
+    }
+
+    /// Waits until there are more refusals for `reason` than those `known`: the answer does not wait for the record.
+    pub(crate) fn await_refusal(&self, reason: &str, known: usize) {
         let begun = Instant::now();
         while self.refusals(reason) == known {
             assert!(begun.elapsed() < PATIENCE, "{reason}: {:#?}", self.records("refusal"));
         }
     }
 
-    fn refusals(&self, reason: &str) -> usize {
+    pub(crate) fn refusals(&self, reason: &str) -> usize {
         let all = self.records("refusal");
         all.iter().filter(|record| record["reason"] == reason).count()
     }
@@ -188,24 +247,27 @@ url = "http://{}/upstream"
 
     /// Has that library judge the last token for a server that is called `audience`.
     pub(crate) fn judged(&self, audience: &str) -> Output {
+        let at = format!("http://{}", self.gate.address);
+        judge((&at, None), AUDIENCE, audience, &self.shown(), &["act"])
+    }
+
+    /// The last token that the server was sent.
+    pub(crate) fn shown(&self) -> String {
         let request = String::from_utf8(self.upstream.seen().pop().expect("a request")).unwrap();
         let token = request
             .lines()
-            .find_map(|line| line.strip_prefix("authorization: Bearer "))
-            .unwrap_or_else(|| panic!("no token: {request}"));
-        let plan = Plan::write(&json!({
-            "at": format!("http://{}", self.gate.address),
-            "issuer": AUDIENCE,
-            "audience": audience,
-            "token": token,
-        }));
-        node("src/verify.ts").arg(plan.path()).output().unwrap()
+            .find_map(|line| line.strip_prefix("authorization: Bearer "));
+        token.unwrap_or_else(|| panic!("no token: {request}")).to_owned()
     }
 
     /// What `portreeve status` says of the issuer.
     pub(crate) fn status(&self) -> Value {
-        let status: Value = serde_json::from_slice(&self.portreeve(&["status", "--json"]).stdout).unwrap();
-        status["issuers"][0].clone()
+        self.whole_status()["issuers"][0].clone()
+    }
+
+    /// What it says of everything.
+    pub(crate) fn whole_status(&self) -> Value {
+        serde_json::from_slice(&self.portreeve(&["status", "--json"]).stdout).unwrap()
     }
 
     /// Has the keys fetched now, and waits until the status is as `done` says.
@@ -229,4 +291,23 @@ url = "http://{}/upstream"
             .output()
             .unwrap()
     }
+}
+
+/// Has an independent JWT library judge `token`, by the metadata and keys that `issuer` publishes at `at`; over TLS by
+/// the word of `authority`.
+pub(crate) fn judge(
+    (at, authority): (&str, Option<&Path>),
+    issuer: &str,
+    audience: &str,
+    token: &str,
+    requires: &[&str],
+) -> Output {
+    let plan = Plan::write(&json!({
+        "at": at, "issuer": issuer, "audience": audience, "token": token, "requires": requires,
+    }));
+    let mut command = node("src/verify.ts");
+    if let Some(authority) = authority {
+        command.env("NODE_EXTRA_CA_CERTS", authority);
+    }
+    command.arg(plan.path()).output().unwrap()
 }

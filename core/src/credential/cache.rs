@@ -26,7 +26,7 @@ const _: () = assert!(
 pub(super) type Key = [u8; 32];
 
 /// The key of what `parts` say, for whom `principal` is: user, agent and the actors before it.
-pub(super) fn key(parts: [&str; 3], principal: Option<&Principal>) -> Key {
+pub(super) fn key(parts: &[&str], principal: Option<&Principal>) -> Key {
     let mut hash = Context::new(&SHA256);
     for part in parts {
         update_framed(&mut hash, part);

@@ -80,10 +80,18 @@ impl Fetching {
         }
     }
 
-    /// The digest of everything that makes one token good for another request.
+    /// The digest of everything that makes one token good for another request. What one assertion was exchanged for is not
+    /// for another one of the same user: that may grant less, name its actors otherwise, or stand while the first is revoked.
     fn key(&self, principal: &Principal, server: &str, scope: &str) -> Key {
-        let named = (self.mode != Mode::ClientCredentials).then_some(principal);
-        cache::key([self.mode.name(), server, scope], named)
+        if self.mode == Mode::ClientCredentials {
+            return cache::key(&[self.mode.name(), server, scope], None);
+        }
+        let auth = principal.auth();
+        // Without an id, the next best thing that differs between two assertions.
+        let assertion = auth.user_jti.clone();
+        let assertion = assertion.unwrap_or_else(|| principal.expires().secs().to_string());
+        let parts = [self.mode.name(), server, scope, principal.link().name(), &assertion];
+        cache::key(&parts, Some(principal))
     }
 
     pub(super) const fn public_keys(&self) -> [&SigningKey; 2] {

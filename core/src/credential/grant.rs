@@ -88,6 +88,8 @@ pub enum GrantFault {
     Target,
     /// Nobody, or somebody else, acts in the token, or it cannot be read.
     Unattributed,
+    /// It is bound to a key or certificate (`cnf`), of which the server is shown nothing.
+    Bound,
     /// It has ended already.
     Expired,
 }
@@ -153,6 +155,10 @@ impl Obtained {
             && !names_one(audience, asked.targets)
         {
             return Err(GrantFault::Target);
+        }
+        // SPEC: RFC 7800 3.1, RFC 8705 3: the server would have to refuse it, whatever its token_type says.
+        if asked.kind != Kind::IdJag && claims.get("cnf").is_some() {
+            return Err(GrantFault::Bound);
         }
         let actor = || claims.get("act")?.get("sub")?.as_str();
         if asked.actor.is_some() && actor() != asked.actor {
@@ -301,6 +307,7 @@ impl fmt::Display for GrantFault {
             Self::Wider => "the token has more scopes than were asked for",
             Self::Target => "the token is for another audience",
             Self::Unattributed => "the token does not name the agent as its actor",
+            Self::Bound => "the token is bound to a key or certificate; servers are shown bearer tokens",
             Self::Expired => "the token has no time left",
         })
     }
@@ -392,6 +399,10 @@ mod tests {
             (
                 other(json!({"aud": TARGET, "act": {"act": {"sub": "bot"}}})),
                 GrantFault::Unattributed,
+            ),
+            (
+                other(json!({"aud": TARGET, "act": {"sub": "bot"}, "cnf": {"x5t#S256": "digest"}})),
+                GrantFault::Bound,
             ),
             (
                 other(json!({"aud": TARGET, "act": {"sub": "bot"}, "exp": 1})),

@@ -163,7 +163,7 @@ impl Minting {
     /// The digest of everything a token says that differs between requests, except ids and times.
     fn cache_key(&self, principal: &Principal, server: &str, scope: &str) -> Key {
         // Servers that share an audience share no key and no client id.
-        cache::key([server, &self.audience, scope], Some(principal))
+        cache::key(&[server, &self.audience, scope], Some(principal))
     }
 
     pub(super) const fn public_keys(&self) -> [&SigningKey; 2] {

@@ -205,7 +205,7 @@ url = "http://{}/upstream"
         held.assert_absent_from_files(self.folder.path());
         for seen in &self.servers {
             for request in seen.lock().unwrap().iter() {
-                credentials.assert_absent("a request to a server", request);
+                credentials.assert_absent("a request to a server", &without_claims(request));
             }
         }
     }
@@ -224,6 +224,19 @@ impl Drop for Gate {
         }
         self.sweep();
     }
+}
+
+/// A request without the claims of the token that it carries: an issuer that exchanged the callers' tokens for it writes them
+/// alike. A token that was passed on is known by its signature.
+fn without_claims(request: &[u8]) -> Vec<u8> {
+    let lines = request.split(|&byte| byte == b'\n').map(|line| {
+        let parts: Vec<&[u8]> = line.split(|&byte| byte == b'.').collect();
+        match parts[..] {
+            [header, _, signature] if line.starts_with(b"authorization: Bearer ") => [header, signature].join(&b'.'),
+            _ => line.to_vec(),
+        }
+    });
+    lines.collect::<Vec<_>>().join(&b'\n')
 }
 
 /// Starts the gate on the configuration in `folder`, and waits until it listens.

@@ -3,10 +3,17 @@
  * prints `listening on ISSUER` when it accepts connections, and ends on SIGTERM or when whoever started it is gone.
  */
 import { randomBytes } from "node:crypto";
+import { appendFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
-import { type Configuration, errors, Provider, type UnknownObject } from "oidc-provider";
+import {
+  type Configuration,
+  errors,
+  type KoaContextWithOIDC,
+  Provider,
+  type UnknownObject,
+} from "oidc-provider";
 import { certificateOf } from "./oidc/certificate.ts";
 import { addGrants } from "./oidc/grants.ts";
 import { keySet, readSettings, type Settings } from "./oidc/settings.ts";
@@ -82,6 +89,17 @@ function listener(settings: Settings, answer: RequestListener): Server {
   return createTlsServer({ cert, key, requestCert: true, rejectUnauthorized: false }, answer);
 }
 
+/** Writes down what was asked for before it is answered: whoever has the answer finds it. */
+function keepJournal(provider: Provider, journal: string): void {
+  const note = (ctx: KoaContextWithOIDC, error?: string) => {
+    const { client_id, grant_type, resource, scope } = ctx.oidc.params ?? {};
+    const client = ctx.oidc.client?.clientId ?? client_id;
+    appendFileSync(journal, `${JSON.stringify({ client, grant_type, resource, scope, error })}\n`);
+  };
+  provider.on("grant.success", (ctx) => note(ctx));
+  provider.on("grant.error", (ctx, error) => note(ctx, error.error));
+}
+
 let answer: RequestListener = (_request, response) => response.writeHead(503).end();
 const server = listener(settings, (request, response) => answer(request, response));
 
@@ -90,6 +108,7 @@ server.once("listening", () => {
   const issuer = `${settings.tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
   const provider = new Provider(issuer, configuration(settings));
   provider.on("server_error", (_ctx, error) => console.error(error));
+  if (settings.journal !== undefined) keepJournal(provider, settings.journal);
   addGrants(provider, settings);
   answer = provider.callback();
   console.log(`listening on ${issuer}`);

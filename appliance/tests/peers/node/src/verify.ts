@@ -1,12 +1,12 @@
 /**
  * What a server behind the gate does with the token it gets, by an independent library: finds the gate's keys through its
- * metadata, verifies, and prints the claims. `node verify.ts PLAN.json` reads `{ at, issuer, audience, token }`; `at` is
- * where the gate listens, whatever its public name. Exits 1 with the reason when the token is not good.
+ * metadata, verifies, and prints the claims. `node verify.ts PLAN.json` reads `{ at, issuer, audience, token, requires }`;
+ * `at` is where the issuer, the gate as a rule, listens, whatever its public name; `requires` are claims besides the usual. Exits 1 with the reason when the token is not good.
  */
 import { readFileSync } from "node:fs";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
-type Plan = { at: string; issuer: string; audience: string; token: string };
+type Plan = { at: string; issuer: string; audience: string; token: string; requires: string[] };
 
 const plan = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Plan;
 
@@ -20,6 +20,6 @@ const { payload } = await jwtVerify(plan.token, keys, {
   audience: plan.audience,
   typ: "at+jwt",
   clockTolerance: 0,
-  requiredClaims: ["sub", "act", "scope", "client_id", "jti", "iat", "exp"],
+  requiredClaims: ["sub", "scope", "client_id", "jti", "iat", "exp", ...plan.requires],
 });
 console.log(JSON.stringify(payload));

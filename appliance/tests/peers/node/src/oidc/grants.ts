@@ -65,7 +65,8 @@ class Exchange {
         ? undefined
         : await this.presented(client, params.actor_token, params.actor_token_type);
     const act = this.act(client, subject, actor);
-    const scope = narrowed(params.scope, subject.scope);
+    const wanted = this.settings.exchange?.scope === "all" ? undefined : params.scope;
+    const scope = narrowed(wanted, subject.scope);
     const ends = Math.min(subject.exp ?? 0, actor?.exp ?? Number.POSITIVE_INFINITY);
     const result = { subject: subject.sub ?? "", scope, ends, ...(act && { act }) };
     if (params.requested_token_type === `${TYPE}id-jag`) await this.idJag(ctx, result);

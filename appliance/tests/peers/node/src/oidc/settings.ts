@@ -9,6 +9,8 @@ type SigningKey = { kid: string; alg: "ES256" | "EdDSA" | "RS256"; pkcs8: string
 export type Settings = {
   /** `"stdin"`: the listening socket is standard input. Otherwise a free loopback port. */
   socket?: "stdin";
+  /** A file that gets a line of JSON for each request to the token endpoint. */
+  journal?: string;
   /** With these it speaks TLS, and asks its clients for a certificate. */
   tls?: { certificate: string; key: string };
   keys: SigningKey[];
@@ -29,8 +31,11 @@ export type Settings = {
   age?: number;
   /** Whether DPoP proofs need a nonce of this server. */
   nonce?: boolean;
-  /** Offers token exchange. Whose the actor's token may be; `ignored`: the result names no actor. */
-  exchange?: { actor: "anybody" | "client" | "ignored" };
+  /**
+   * Offers token exchange. Whose the actor's token may be; `ignored`: the result names no actor. `scope: "all"` grants all
+   * that the subject had, whatever is asked for.
+   */
+  exchange?: { actor: "anybody" | "client" | "ignored"; scope?: "all" };
   /** Issues ID-JAGs for these issuers: by which id each client is known there. */
   grants?: Record<string, Record<string, string>>;
   /** Redeems the ID-JAGs of these issuers, whose key sets are there. */
