@@ -12,7 +12,7 @@ use super::forward::{self, Body, Plan};
 use super::reply::Expect;
 use super::{Context, Next, Refusal, Request, listen};
 use crate::framing::http1::Method;
-use crate::identity::Principal;
+use crate::identity::{self, Principal};
 use crate::json::{self, Value};
 use crate::mcp::{self, Era, Initialize, Kind, McpError, McpHeaders, Message, Operation, OwnedId, Reference, Version};
 use crate::policy::{self, AccessRequest, Action, Decision, Facts, Permit, Who};
@@ -351,9 +351,17 @@ fn holds(document: &json::Document<'_>, credential: &[u8]) -> bool {
 
 /// Whether `text` holds the part of `credential` that nobody else could know.
 ///
-/// The signature is enough: header and claims alone open nothing, and the search stays one pass over the body.
+/// Of a JWS the signature is enough: header and claims alone open nothing, and the search stays one pass over the body. Of
+/// an opaque token it is everything but its padding.
 pub(super) fn carries(text: &[u8], credential: &[u8]) -> bool {
     const SHORTEST_SIGNATURE: usize = 64;
-    let signature = credential.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    signature.len() >= SHORTEST_SIGNATURE && memchr::memmem::find(text, signature).is_some()
+    let token = credential.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let (secret, shortest) = match identity::opaque(token) {
+        Some(opaque) => (opaque, 0),
+        None => (
+            token.rsplit(|byte| *byte == b'.').next().unwrap_or_default(),
+            SHORTEST_SIGNATURE,
+        ),
+    };
+    secret.len() >= shortest && memchr::memmem::find(text, secret).is_some()
 }
