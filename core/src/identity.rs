@@ -67,6 +67,7 @@ pub use self::examine::Step;
 pub use self::examine::examine;
 pub use self::introspection::Introspected;
 pub use self::introspection::Said;
+pub(crate) use self::introspection::opaque;
 pub use self::issuer::ClaimNames;
 pub use self::issuer::ClientSign;
 pub use self::issuer::Dialect;

@@ -172,6 +172,10 @@ pub const INTROSPECTION_TTL: Duration = Duration::from_secs(60);
 /// Time for which an opaque token is refused without asking its issuer again.
 pub const INTROSPECTION_REFUSED_TTL: Duration = Duration::from_secs(5);
 
+/// The least length of an opaque token, without padding, in bytes: 128 bits in base64url are 22, and a shorter text could
+/// stand in a message by chance.
+pub const OPAQUE_TOKEN_BYTES_MIN: usize = 20;
+
 /// Answers about opaque tokens that one request waits for.
 pub const INTROSPECTIONS_MAX: u8 = 4;
 

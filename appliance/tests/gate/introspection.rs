@@ -17,8 +17,8 @@ const AGENTS: &str = "/agents";
 const USERS: &str = "/users";
 const AGENTS_ISS: &str = "https://agents.test";
 const USERS_ISS: &str = "https://users.test";
-const AGENT: &str = "agent_7fK+/9.x~==";
-const USER: &str = "user_Qm0dA-2_Zz";
+const AGENT: &str = "agent_7fK+/9.x~0123456789==";
+const USER: &str = "user_Qm0dA-2_Zz0123456789";
 const SECRET: &str = "s3cret-of-the-gate";
 
 /// A gate that asks one issuer about agents and another about users.
@@ -162,7 +162,7 @@ fn opaque_tokens_pass_and_each_is_asked_about_once_for_all_cores() {
 
     let asked = scene.idp.requests(AGENTS).pop().unwrap();
     assert!(
-        asked.ends_with("\r\n\r\ntoken=agent_7fK%2B%2F9.x%7E%3D%3D&token_type_hint=access_token"),
+        asked.ends_with("\r\n\r\ntoken=agent_7fK%2B%2F9.x%7E0123456789%3D%3D&token_type_hint=access_token"),
         "{asked}"
     );
     // SPEC: RFC 6749 2.3.1: the id is form-encoded first.
@@ -222,7 +222,7 @@ fn a_user_whose_token_is_not_active_is_refused() {
     assert_eq!(scene.call(AGENT, USER).status, 401);
     // Another token of the same user is another question.
     scene.idp.says(USERS, json_response(&user()));
-    assert_eq!(scene.call(AGENT, "user_another").status, 200);
+    assert_eq!(scene.call(AGENT, "user_another-0123456789").status, 200);
     assert_eq!(scene.asked(), (1, 2));
     assert_eq!(scene.refusals(), [json!(["user", "introspection", 401])]);
 }
@@ -253,12 +253,13 @@ fn readable_tokens_are_never_shown_to_their_issuer() {
 fn a_token_that_nobody_issues_is_shown_to_nobody() {
     let scene = Scene::new();
     for token in [
-        "other_1",
-        "Agent_1",
+        "other_0123456789abcdef",
+        "Agent_0123456789abcdef",
         "agent",
-        "agent_\"",
-        "agent_ 1",
-        "agent_\u{e9}",
+        "agent_0123456789",
+        "agent_0123456789abcdef\"",
+        "agent_0123456789 abcdef",
+        "agent_0123456789abcdef\u{e9}",
         &format!("agent_{}", "a".repeat(9000)),
     ] {
         assert_eq!(scene.call(token, USER).status, 401, "{token:.40}");
@@ -272,7 +273,7 @@ fn while_an_issuer_is_silent_its_callers_wait_and_all_others_go_on() {
     assert_eq!(scene.call(AGENT, USER).status, 200);
     scene.idp.says(AGENTS, Vec::new());
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| scene.call("agent_unknown", USER));
+        let waiting = scope.spawn(|| scene.call("agent_unknown-0123456789", USER));
         while scene.asked().0 < 2 {
             thread::yield_now();
         }
@@ -293,8 +294,8 @@ fn while_an_issuer_is_down_known_tokens_pass_and_unknown_ones_are_neither_good_n
     assert_eq!(scene.call(AGENT, USER).status, 200);
     scene.idp.die();
     assert_eq!(scene.call(AGENT, USER).status, 200);
-    assert_eq!(scene.call(AGENT, "user_unknown").status, 503);
-    let unknown = scene.call("agent_unknown", USER);
+    assert_eq!(scene.call(AGENT, "user_unknown-0123456789").status, 503);
+    let unknown = scene.call("agent_unknown-0123456789", USER);
     assert_eq!((unknown.status, unknown.header("retry-after")), (503, Some("5")));
     assert!(unknown.header("www-authenticate").is_none());
     assert_eq!(scene.upstream.count(), 2);
@@ -358,6 +359,22 @@ fn who_is_shut_off_here_is_shut_off_whatever_the_issuer_says() {
         .unwrap();
     assert!(revoked.status.success(), "{revoked:?}");
     assert_eq!(scene.call(AGENT, USER).status, 401);
-    assert_eq!(scene.call("agent_another", USER).status, 401);
+    assert_eq!(scene.call("agent_another-0123456789", USER).status, 401);
     assert_eq!(scene.refusals(), vec![json!(["agent", "revoked", 401]); 2]);
+}
+
+#[test]
+fn an_opaque_token_in_a_message_goes_nowhere() {
+    let scene = Scene::new();
+    let escaped = USER.replace('_', "\\u005f");
+    for (held, status) in [(AGENT, 400), (USER, 400), (&*escaped, 400), ("agent_ and user_", 200)] {
+        let body = String::from_utf8(modern_call(1, "read", &json!({"note": "HELD"}))).unwrap();
+        let headers = modern_headers(AGENT, USER, "tools/call", "read");
+        let answer = scene.gate.post(
+            &headers,
+            body.replace("HELD", &format!("see {held}, please")).as_bytes(),
+        );
+        assert_eq!(answer.status, status, "{held}: {answer:?}");
+    }
+    assert_eq!(scene.upstream.count(), 1);
 }

@@ -22,6 +22,7 @@ use crate::json::Value;
 use crate::limits::INTROSPECTION_BYTES_MAX;
 use crate::limits::INTROSPECTION_REFUSED_TTL;
 use crate::limits::INTROSPECTION_TTL;
+use crate::limits::OPAQUE_TOKEN_BYTES_MIN;
 use crate::time::UnixTime;
 
 const LIMITS: json::Limits = json::Limits {
@@ -97,15 +98,18 @@ pub(super) struct Opaque {
     pub(super) prefix: String,
 }
 
-/// Whether `token` may be an opaque one: of the form of a bearer token, and not three parts with dots between them, which
-/// are a JWS, whatever is wrong with it.
+/// `token` without its padding if it may be an opaque one: of the form of a bearer token, long enough that nobody can guess
+/// it, and not three parts with dots between them, which are a JWS, whatever is wrong with it.
 ///
 /// SPEC: RFC 6750 2.1: b64token.
-pub(super) fn is_opaque(token: &[u8]) -> bool {
+pub(crate) fn opaque(token: &[u8]) -> Option<&[u8]> {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let text = &token[..token.len() - padding];
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
-    !text.is_empty() && text.iter().all(is_plain) && memchr::memchr_iter(b'.', text).count() != 2
+    let is_opaque = text.len() >= OPAQUE_TOKEN_BYTES_MIN
+        && text.iter().all(is_plain)
+        && memchr::memchr_iter(b'.', text).count() != 2;
+    is_opaque.then_some(text)
 }
 
 impl Trust {
@@ -121,7 +125,7 @@ impl Trust {
     /// The one profile that is asked about this token when it is presented on `side`. Where several could be, none is: a
     /// token is shown to nobody but its issuer.
     pub(super) fn introspector(&self, token: &[u8], side: Side) -> Option<&Issuer> {
-        if self.opaque.is_empty() || !is_opaque(token) {
+        if self.opaque.is_empty() || opaque(token).is_none() {
             return None;
         }
         let mut fitting = self

@@ -13,7 +13,7 @@ use super::forward::{self, Body, Plan};
 use super::reply::Expect;
 use super::{Context, Next, Refusal, Request, listen};
 use crate::framing::http1::Method;
-use crate::identity::{ApiKey, Principal};
+use crate::identity::{self, Principal};
 use crate::json::{self, Value};
 use crate::mcp::{self, Era, Initialize, Kind, McpError, McpHeaders, Message, Operation, OwnedId, Reference, Version};
 use crate::policy::{self, AccessRequest, Action, Decision, Demands, DenyReason, Facts, Permit, Who};
@@ -370,14 +370,17 @@ fn holds(document: &json::Document<'_>, credential: &[u8]) -> bool {
 
 /// Whether `text` holds the part of `credential` that nobody else could know.
 ///
-/// Of a token the signature is enough: header and claims alone open nothing, and the search stays one pass over the
-/// body. An API key is looked for as a whole.
+/// Of a JWS the signature is enough: header and claims alone open nothing, and the search stays one pass over the body. Of
+/// an opaque token, and of an API key, it is everything but the padding.
 pub(super) fn carries(text: &[u8], credential: &[u8]) -> bool {
     const SHORTEST_SIGNATURE: usize = 64;
-    let secret = credential
-        .rsplit(|byte| matches!(byte, b'.' | b' '))
-        .next()
-        .unwrap_or_default();
-    let is_secret = secret.len() >= SHORTEST_SIGNATURE || ApiKey::is_well_formed(secret);
-    is_secret && memchr::memmem::find(text, secret).is_some()
+    let token = credential.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let (secret, shortest) = match identity::opaque(token) {
+        Some(opaque) => (opaque, 0),
+        None => (
+            token.rsplit(|byte| *byte == b'.').next().unwrap_or_default(),
+            SHORTEST_SIGNATURE,
+        ),
+    };
+    secret.len() >= shortest && memchr::memmem::find(text, secret).is_some()
 }
