@@ -70,7 +70,7 @@ fn a_secret_is_set_replaced_listed_and_removed_and_never_shown() {
         &["list", "--state-dir", here.join("state").to_str().unwrap()],
         b"",
     );
-    assert_eq!(words(&listed), words(&elsewhere) + "  used by no server\n");
+    assert_eq!(words(&listed), words(&elsewhere) + "  used by nobody\n");
     let slip = secret(here, &["rm", "town-kee"], b"");
     assert_eq!(slip.status.code(), Some(1));
     assert!(words(&slip).contains("did you mean `town-key`?"));

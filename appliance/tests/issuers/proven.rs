@@ -86,8 +86,9 @@ fn is_linked_by_the_key_alone(town: &Town, bot: &Client, console: &Client) {
     let holder = Holder::new(town, bot);
     let user = console.login("ada", TOWN, "mcp").access_token;
     let nonce = holder.nonce(&user);
-    town.refuses_alike("link", || holder.call(&user, &nonce, false));
-    assert_eq!(holder.call(&user, &nonce, true).status, 200);
+    for covers in [false, true] {
+        town.refuses_alike("link", || holder.call(&user, &nonce, covers));
+    }
     let other = console.login("ada", TOWN, "mcp").access_token;
     let proof = call_proof(&holder.key, &nonce, &holder.agent, Some(&other));
     town.refuses_alike("pop", || town.prove(&holder.agent, &user, &[&proof]));
@@ -104,7 +105,17 @@ fn is_linked_by_the_key_alone(town: &Town, bot: &Client, console: &Client) {
     town.refuses_alike("pop", || holder.call(&foreign, &nonce, true));
     // And beside a token without a key it is nothing.
     town.refuses(&bot.own_token(TOWN, "mcp"), &bound, "pop");
-    assert_eq!(links(town), ["key", "proof"]);
+    assert_eq!(links(town), ["key"]);
+}
+
+/// The same user, and an agent of which the operator demands proofs that cover the assertion: these link, too.
+fn is_linked_by_the_proof(town: &Town, bot: &Client, console: &Client) {
+    let holder = Holder::new(town, bot);
+    let user = console.login("ada", TOWN, "mcp").access_token;
+    let nonce = holder.nonce(&user);
+    town.refuses_alike("link", || holder.call(&user, &nonce, false));
+    assert_eq!(holder.call(&user, &nonce, true).status, 200);
+    assert_eq!(links(town), ["proof"]);
 }
 
 #[test]
@@ -124,17 +135,31 @@ fn a_bound_token_of_oauth_as_is_good_for_one_request_with_each_proof() {
 }
 
 #[test]
-fn the_agents_key_links_an_assertion_of_oidc_provider_that_it_covers_or_that_is_bound_to_it() {
+fn the_agents_key_links_an_assertion_of_oidc_provider_that_is_bound_to_it() {
     let provider = Provider::start_with(|settings| settings["nonce"] = json!(true));
     let town = Town::trusting(&provider, "require_binding = \"token\"");
     is_linked_by_the_key_alone(&town, &provider.client("clerk-bot"), &provider.client("console"));
 }
 
 #[test]
-fn the_agents_key_links_an_assertion_of_oauth_as_that_it_covers_or_that_is_bound_to_it() {
+fn the_agents_key_links_an_assertion_of_oauth_as_that_is_bound_to_it() {
     let library = Library::start();
     let town = Town::believing(&library, "");
     is_linked_by_the_key_alone(&town, &library.client("clerk-bot"), &library.client("console"));
+}
+
+#[test]
+fn a_proof_links_the_assertion_of_oidc_provider_that_it_covers_where_the_operator_demands_one() {
+    let provider = Provider::start_with(|settings| settings["nonce"] = json!(true));
+    let town = Town::trusting(&provider, "require_binding = \"request\"");
+    is_linked_by_the_proof(&town, &provider.client("clerk-bot"), &provider.client("console"));
+}
+
+#[test]
+fn a_proof_links_the_assertion_of_oauth_as_that_it_covers_where_the_operator_demands_one() {
+    let library = Library::start();
+    let town = Town::believing(&library, "require_binding = \"request\"");
+    is_linked_by_the_proof(&town, &library.client("clerk-bot"), &library.client("console"));
 }
 
 #[test]
