@@ -278,7 +278,8 @@ pub fn origins(config: &Config) -> Result<Origins, BootError> {
             .to_socket_addrs()
             .map_err(|error| BootError::Resolve(host.to_owned(), error))?;
         let tls = if server.url.is_https() {
-            let config = tls::client(server.ca_file.as_deref()).map_err(BootError::Tls)?;
+            let config =
+                tls::client_showing(server.ca_file.as_deref(), server.identity.as_ref()).map_err(BootError::Tls)?;
             let name = tls::server_name(host).map_err(BootError::Tls)?;
             Some(OriginTls { config, name })
         } else {

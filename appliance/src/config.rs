@@ -334,6 +334,8 @@ pub struct Server {
     pub url: HttpUrl,
     /// PEM certificates that its own must lead to, instead of the public ones.
     pub ca_file: Option<PathBuf>,
+    /// The gate's certificate for this server and no other.
+    pub identity: Option<Tls>,
     /// The protocol eras it serves.
     pub era: Era,
     /// What it is shown.
@@ -355,6 +357,12 @@ impl Server {
     #[must_use]
     pub fn gate_path(&self) -> String {
         gate_path(&self.name)
+    }
+
+    /// The files that connections to it are made with.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        let shown = self.identity.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
+        shown.chain(&self.ca_file).map(PathBuf::as_path)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which certificates the listener asks clients for: as it is written, and what it means. Pure.
+//! Which certificates the listener asks clients for, and which ones the gate shows: as it is written, and what it means.
+//! Pure.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use toml::Spanned;
 
 use super::raw::Named;
 use super::resolve::Resolver;
-use super::{Gate, Issuer, raw};
+use super::{Gate, HttpUrl, Issuer, Server, Tls, raw};
 
 /// Whether clients are asked for a certificate.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -57,6 +58,49 @@ pub(super) fn certified(agents: &Named<raw::Agent>) -> Vec<Certified> {
 }
 
 impl Resolver<'_> {
+    /// A certificate that the gate shows, if both its files are named.
+    pub(super) fn identity<T>(
+        &mut self,
+        whole: &Spanned<T>,
+        certificate: Option<Spanned<PathBuf>>,
+        key: Option<Spanned<PathBuf>>,
+    ) -> Option<Tls> {
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(Tls {
+                certificate: self.path(certificate.get_ref()),
+                key: self.path(key.get_ref()),
+            }),
+            (None, None) => None,
+            _ => {
+                let hint = "write certificate and key, or neither";
+                self.refuse(whole, "a certificate needs its key", hint);
+                None
+            }
+        }
+    }
+
+    /// The certificate that the gate shows the server at `url`. Each of `others` has its own, or none.
+    pub(super) fn identity_for(
+        &mut self,
+        url: &Spanned<HttpUrl>,
+        name: &Spanned<String>,
+        (certificate, key): (Option<Spanned<PathBuf>>, Option<Spanned<PathBuf>>),
+        others: &[Server],
+    ) -> Option<Tls> {
+        let identity = self.identity(name, certificate, key)?;
+        if !url.get_ref().is_https() {
+            let hint = "write https://…, or drop certificate and key";
+            self.refuse(url, "a certificate is only shown over TLS", hint);
+        }
+        let has_same_key = |other: &&Server| other.identity.as_ref().is_some_and(|tls| tls.key == identity.key);
+        if let Some(other) = others.iter().find(has_same_key) {
+            let message = format!("`{}` is shown a certificate with the same key", other.name);
+            let hint = "give each server a key of its own, so that one can be replaced without the other";
+            self.refuse(name, &message, hint);
+        }
+        Some(identity)
+    }
+
     /// What of the listener's table is about certificates of clients.
     pub(super) fn client_certificates(&mut self, tls: &raw::Tls) -> Option<ClientCertificates> {
         let (asked, roots, revoked) = (&tls.client_certificates, &tls.client_ca_file, &tls.client_crl_file);

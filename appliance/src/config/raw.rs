@@ -272,6 +272,8 @@ pub enum AgentState {
 pub(super) struct Server {
     pub(super) url: Spanned<HttpUrl>,
     pub(super) ca_file: Option<PathBuf>,
+    pub(super) certificate: Option<Spanned<PathBuf>>,
+    pub(super) key: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(super) era: Era,
     pub(super) audience: Option<Spanned<String>>,

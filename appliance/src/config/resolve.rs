@@ -290,12 +290,14 @@ impl Resolver<'_> {
                 });
             }
             let credential = self.credential(&name, &server.url, server.credential);
+            let identity = self.identity_for(&server.url, &name, (server.certificate, server.key), &resolved);
             let registration = self.registration(&name, server.owner, server.purpose, server.review);
             resolved.push(Server {
                 name: name.into_inner(),
                 credential,
                 audience: server.audience.map_or_else(|| url.to_string(), Spanned::into_inner),
                 ca_file: server.ca_file.map(|file| self.path(&file)),
+                identity,
                 era: server.era,
                 url: server.url.into_inner(),
                 state: server.state,

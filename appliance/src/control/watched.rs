@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, IssuerKeys};
+use crate::config::{Config, IssuerKeys, Server};
 
 /// The files of one configuration.
 #[derive(Debug)]
 pub(super) struct Files {
-    /// The configuration, key sets, and the files of the listener.
+    /// The configuration, key sets, and the files of the listener and of connections to servers.
     named: Vec<PathBuf>,
     /// Every `*.cedar` here counts.
     policies: PathBuf,
@@ -28,6 +28,7 @@ impl Files {
             named: std::iter::once(config.file.clone())
                 .chain(keys)
                 .chain(config.gate.listening_files().map(Path::to_owned))
+                .chain(config.servers.iter().flat_map(Server::files).map(Path::to_owned))
                 .collect(),
             policies: config.gate.policies.clone(),
             secrets: config.secret_store().folder(),

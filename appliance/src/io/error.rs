@@ -41,7 +41,9 @@ pub enum TlsFault {
     CertificateIssuer,
     /// The peer's certificate is refused for another reason.
     Certificate,
-    /// The peer refused us with an alert.
+    /// The peer wants a certificate of us, or another one than it was shown.
+    OwnCertificate,
+    /// The peer refused us with another alert.
     Alert,
     /// The bytes are not TLS, or not one that we speak.
     Protocol,
@@ -72,6 +74,7 @@ impl fmt::Display for TlsFault {
             Self::CertificateName => "the peer's certificate is for another name",
             Self::CertificateIssuer => "the peer's certificate is signed by an unknown authority",
             Self::Certificate => "the peer's certificate is not acceptable",
+            Self::OwnCertificate => "the peer does not accept our certificate, or wants one",
             Self::Alert => "the peer ended the tls handshake with an alert",
             Self::Protocol => "the peer does not speak a tls version or cipher that we accept",
         })
@@ -114,7 +117,7 @@ impl From<glommio::GlommioError<()>> for IoError {
 
 impl From<&rustls::Error> for TlsFault {
     fn from(error: &rustls::Error) -> Self {
-        use rustls::CertificateError as Certificate;
+        use rustls::{AlertDescription as Alert, CertificateError as Certificate};
         match error {
             rustls::Error::InvalidCertificate(reason) => match reason {
                 Certificate::Expired
@@ -126,6 +129,16 @@ impl From<&rustls::Error> for TlsFault {
                 Certificate::UnknownIssuer | Certificate::BadSignature => Self::CertificateIssuer,
                 _ => Self::Certificate,
             },
+            // SPEC: RFC 8446 6.2; 4.4.2.4 for what each says of a client's certificate.
+            rustls::Error::AlertReceived(
+                Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA,
+            ) => Self::OwnCertificate,
             rustls::Error::AlertReceived(_) => Self::Alert,
             _ => Self::Protocol,
         }
@@ -135,6 +148,18 @@ impl From<&rustls::Error> for TlsFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_certificate_of_ours_is_told_apart_from_other_alerts() {
+        use rustls::AlertDescription as Alert;
+        for (alert, fault) in [
+            (Alert::CertificateRequired, TlsFault::OwnCertificate),
+            (Alert::UnknownCA, TlsFault::OwnCertificate),
+            (Alert::InternalError, TlsFault::Alert),
+        ] {
+            assert_eq!(TlsFault::from(&rustls::Error::AlertReceived(alert)), fault);
+        }
+    }
 
     #[test]
     fn exhaustion_is_told_apart_from_a_peers_fault() {

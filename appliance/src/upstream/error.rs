@@ -5,6 +5,7 @@ use std::fmt;
 use portreeve_core::framing::FrameError;
 
 use crate::io::IoError;
+use crate::io::error::TlsFault;
 
 /// A failed exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +26,15 @@ pub enum UpstreamError {
 
 impl UpstreamError {
     /// Whether the server may have acted on the request. If so, nobody may send it again unasked.
+    ///
+    /// A TLS 1.3 server says only after the first bytes of a request that it does not accept our certificate, and it has not
+    /// looked at them then.
     #[must_use]
     pub fn may_have_acted(&self) -> bool {
-        !matches!(self, Self::Connect(_) | Self::Write(_))
+        !matches!(
+            self,
+            Self::Connect(_) | Self::Write(_) | Self::Unanswered(IoError::Tls(TlsFault::OwnCertificate))
+        )
     }
 
     /// Whether a deadline passed, as opposed to the server failing.

@@ -26,3 +26,4 @@ mod streams;
 #[path = "../support/sweep.rs"]
 mod sweep;
 mod tokens;
+mod upstream_certificates;

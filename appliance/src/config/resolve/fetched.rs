@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::{Resolver, at_most};
 use crate::config::credential::{Actor, Client, Fetched, Party};
-use crate::config::{Tls, raw};
+use crate::config::raw;
 use crate::fetch::Place;
 
 impl Resolver<'_> {
@@ -135,21 +135,7 @@ impl Resolver<'_> {
         if let Some(secret) = &party.secret {
             self.secret_name(secret);
         }
-        let identity = match (party.certificate, party.key) {
-            (Some(certificate), Some(key)) => Some(Tls {
-                certificate: self.path(certificate.get_ref()),
-                key: self.path(key.get_ref()),
-            }),
-            (None, None) => None,
-            _ => {
-                self.refuse(
-                    &whole,
-                    "a certificate needs its key",
-                    "write certificate and key, or neither",
-                );
-                None
-            }
-        };
+        let identity = self.identity(&whole, party.certificate, party.key);
         if party.client_auth == Client::Mtls && identity.is_none() {
             self.refuse(&whole, "mtls needs a certificate", "add certificate and key");
         }

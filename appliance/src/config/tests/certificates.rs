@@ -36,6 +36,46 @@ fn no_client_is_asked_for_a_certificate_unless_it_says_so() {
 }
 
 #[test]
+fn each_server_is_shown_a_certificate_of_its_own_or_none() {
+    let server = |name: &str, keys: &str| format!("[servers.{name}]\nurl = \"https://{name}.example/mcp\"\n{keys}\n");
+    let shown = "certificate = \"a.pem\"\nkey = \"a.key\"";
+    let config = parsed(&with(&[server("a", shown), server("b", "")].concat())).unwrap();
+    let identity = |name: &str| {
+        config
+            .servers
+            .iter()
+            .find(|server| server.name == name)
+            .unwrap()
+            .identity
+            .clone()
+    };
+    let files = identity("a").map(|tls| (tls.certificate, tls.key));
+    assert_eq!(
+        files,
+        Some(("/etc/portreeve/a.pem".into(), "/etc/portreeve/a.key".into()))
+    );
+    assert!(identity("b").is_none());
+
+    let plain = server("a", shown).replace("https://a.example", "http://127.0.0.1:1");
+    for (servers, message) in [
+        (server("a", "certificate = \"a.pem\""), "a certificate needs its key"),
+        (server("a", "key = \"a.key\""), "a certificate needs its key"),
+        (plain, "a certificate is only shown over TLS"),
+        (
+            [
+                server("a", shown),
+                server("b", "certificate = \"b.pem\"\nkey = \"./a.key\""),
+            ]
+            .concat(),
+            "`a` is shown a certificate with the same key",
+        ),
+    ] {
+        let fault = fault(&with(&servers));
+        assert!(fault.contains(message), "{servers}: {fault}");
+    }
+}
+
+#[test]
 fn what_makes_a_certificate_good_is_said_and_said_once() {
     for (keys, message) in [
         (

@@ -13,9 +13,10 @@ use rcgen::{
 use ring::digest::{SHA256, digest};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::ring::{default_provider, sign::any_supported_type};
+use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, SignatureScheme, StreamOwned,
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, SignatureScheme, StreamOwned,
     SupportedProtocolVersion,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -69,6 +70,20 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
         self.sign(params, serial)
+    }
+
+    /// What a server on 127.0.0.1 speaks TLS with that takes only clients with certificates of `self`.
+    pub(crate) fn demanded_by(&self, server: &Certified) -> Arc<ServerConfig> {
+        let (mut roots, provider) = (RootCertStore::empty(), Arc::new(default_provider()));
+        roots.add(self.0.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![server.certificate.der().clone()], server.key())
+            .unwrap();
+        Arc::new(config)
     }
 
     fn sign(&self, mut params: CertificateParams, serial: u64) -> Certified {

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 /// A server that records every byte and answers with `reply`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
@@ -16,31 +18,43 @@ pub(super) type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
 impl Upstream {
     /// Answers every request (head and body) with what `answer` makes of it.
     pub(crate) fn with(answer: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (record, answer) = (Arc::clone(&seen), Arc::new(answer));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (record, answer) = (Arc::clone(&record), Arc::clone(&answer));
-                std::thread::spawn(move || serve(stream, &record, &*answer));
-            }
-        });
-        Self { address, seen }
+        Self::accepting(Some, answer)
     }
 
     /// A JSON-RPC result for any id, in the modern shape.
     pub(crate) fn obliging() -> Self {
-        Self::with(|request| {
-            let body = body_of(request);
-            let id =
-                serde_json::from_slice::<serde_json::Value>(body).map_or(serde_json::Value::Null, |m| m["id"].clone());
-            let result = serde_json::json!({
-                "resultType": "complete",
-                "content": [{"type": "text", "text": "done"}],
-            });
-            json_response(&serde_json::json!({"jsonrpc": "2.0", "id": id, "result": result}))
-        })
+        Self::with(oblige)
+    }
+
+    /// As [`Upstream::obliging`], over TLS.
+    pub(crate) fn obliging_over(tls: Arc<ServerConfig>) -> Self {
+        let secure = move |socket| {
+            let connection = ServerConnection::new(Arc::clone(&tls)).ok()?;
+            Some(StreamOwned::new(connection, socket))
+        };
+        Self::accepting(secure, oblige)
+    }
+
+    fn accepting<S: Read + Write>(
+        wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
+        answer: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (record, with) = (Arc::clone(&seen), Arc::new((wrap, answer)));
+        std::thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                let (record, with) = (Arc::clone(&record), Arc::clone(&with));
+                std::thread::spawn(move || {
+                    let (wrap, answer) = &*with;
+                    if let Some(stream) = wrap(socket) {
+                        serve(stream, &record, answer);
+                    }
+                });
+            }
+        });
+        Self { address, seen }
     }
 
     /// Every request so far, head and body.
@@ -57,6 +71,16 @@ impl Upstream {
     pub(crate) fn count(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
+}
+
+fn oblige(request: &[u8]) -> Vec<u8> {
+    let asked = serde_json::from_slice::<serde_json::Value>(body_of(request));
+    let id = asked.map_or(serde_json::Value::Null, |message| message["id"].clone());
+    let result = serde_json::json!({
+        "resultType": "complete",
+        "content": [{"type": "text", "text": "done"}],
+    });
+    json_response(&serde_json::json!({"jsonrpc": "2.0", "id": id, "result": result}))
 }
 
 /// A 200 response with a JSON body.
@@ -78,7 +102,7 @@ pub(crate) fn body_of(request: &[u8]) -> &[u8] {
     &request[end..]
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, answer: &dyn Fn(&[u8]) -> Vec<u8>) {
+fn serve(mut stream: impl Read + Write, seen: &Mutex<Vec<Vec<u8>>>, answer: &dyn Fn(&[u8]) -> Vec<u8>) {
     let mut buffer = Vec::new();
     loop {
         let Some(length) = complete(&buffer) else {
