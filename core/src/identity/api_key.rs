@@ -32,14 +32,12 @@ use crate::time::UnixTime;
 /// that no token can pass for a key.
 pub const API_KEY_ISSUER: &str = "api-key";
 
-/// What every key begins with. No JWS does: its first letters stand for `{`.
-const PREFIX: &str = "prk_";
 /// Letters of 32 random bytes.
 const SECRET_LETTERS: usize = 43;
 /// Bytes of the checksum; four letters.
 const CHECKSUM_BYTES: usize = 3;
 /// Letters of a whole key.
-const KEY_LETTERS: usize = PREFIX.len() + SECRET_LETTERS + 4;
+const KEY_LETTERS: usize = ApiKey::PREFIX.len() + SECRET_LETTERS + 4;
 /// Bytes of the digest that name a key to people.
 const ID_BYTES: usize = 4;
 
@@ -78,13 +76,16 @@ impl AgentMethod {
 }
 
 impl ApiKey {
+    /// What every key begins with. No JWS does: its first letters stand for `{`.
+    pub const PREFIX: &str = "prk_";
+
     /// A fresh key made of 32 random bytes: `prk_`, their base64url, and four letters of checksum.
     ///
     /// The checksum lets a typing error be told from a stranger's key, and a scanner of texts be sure that it found one.
     #[must_use]
     pub fn generate(random: &[u8; 32]) -> Zeroizing<String> {
         let mut key = Zeroizing::new(String::with_capacity(KEY_LETTERS));
-        key.push_str(PREFIX);
+        key.push_str(ApiKey::PREFIX);
         key.push_str(&Zeroizing::new(base64url::encode(random)));
         let checksum = checksum(key.as_bytes());
         key.push_str(&checksum);
@@ -108,10 +109,10 @@ impl ApiKey {
     /// Whether `text` is written like a key, typing errors excluded.
     #[must_use]
     pub fn is_well_formed(text: &[u8]) -> bool {
-        let Some((signed, sum)) = text.split_at_checked(PREFIX.len() + SECRET_LETTERS) else {
+        let Some((signed, sum)) = text.split_at_checked(ApiKey::PREFIX.len() + SECRET_LETTERS) else {
             return false;
         };
-        let secret = signed.strip_prefix(PREFIX.as_bytes());
+        let secret = signed.strip_prefix(ApiKey::PREFIX.as_bytes());
         secret.is_some_and(|secret| base64url::decode_array::<32>(secret).is_ok() && sum == checksum(signed).as_bytes())
     }
 }
@@ -203,7 +204,7 @@ impl Trust {
 
 /// Whether what is presented as the agent's credential is meant as a key.
 pub(super) fn is_meant(presented: &[u8]) -> bool {
-    presented.starts_with(PREFIX.as_bytes())
+    presented.starts_with(ApiKey::PREFIX.as_bytes())
 }
 
 /// What a key proves: which agent it is for, and nothing about anybody else.

@@ -12,6 +12,7 @@ use super::Fault;
 use super::Issuer;
 use super::Presented;
 use super::Side;
+use super::api_key;
 use super::claims;
 use super::token::Verified;
 use super::trust::Trust;
@@ -123,9 +124,9 @@ impl Trust {
     }
 
     /// The one profile that is asked about this token when it is presented on `side`. Where several could be, none is: a
-    /// token is shown to nobody but its issuer.
+    /// token is shown to nobody but its issuer, and an API key to nobody at all.
     pub(super) fn introspector(&self, token: &[u8], side: Side) -> Option<&Issuer> {
-        if self.opaque.is_empty() || opaque(token).is_none() {
+        if self.opaque.is_empty() || api_key::is_meant(token) || opaque(token).is_none() {
             return None;
         }
         let mut fitting = self

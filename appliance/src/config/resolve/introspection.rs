@@ -1,5 +1,6 @@
 //! Which issuers are asked about opaque tokens, and by whose tokens they are told apart.
 
+use portreeve_core::identity::ApiKey;
 use toml::Spanned;
 
 use super::{Issuer, Resolver, raw};
@@ -25,6 +26,14 @@ impl Resolver<'_> {
         if let Some(prefix) = prefix.filter(|prefix| !is_prefix(prefix.get_ref())) {
             let hint = "letters, digits and - . _ ~ + /, at most 64; or leave it out";
             self.refuse(prefix, "no token begins with this", hint);
+        }
+        if let Some(prefix) = prefix.filter(|prefix| prefix.get_ref().starts_with(ApiKey::PREFIX)) {
+            let hint = "write what tokens of this issuer begin with, or leave it out";
+            self.refuse(
+                prefix,
+                "API keys of agents begin with this, and are shown to nobody",
+                hint,
+            );
         }
         let party = raw::credential::Party {
             issuer: issuer.issuer.clone(),

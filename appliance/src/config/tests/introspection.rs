@@ -53,6 +53,10 @@ fn what_does_not_belong_together_is_refused() {
             "is not https",
         ),
         (
+            "client_id = \"gate\", secret = \"idp\", prefix = \"prk_\"",
+            "API keys of agents begin with this",
+        ),
+        (
             "client_id = \"gate\", secret = \"idp\", prefix = \"\"",
             "no token begins",
         ),

@@ -402,3 +402,16 @@ proptest! {
         prop_assert!(asking().learn(Side::Agent, &answer).is_err());
     }
 }
+
+#[test]
+fn an_api_key_is_shown_to_no_issuer_on_either_side() {
+    let mut gate = asking();
+    let key = ApiKey::generate(&[7; 32]);
+    let bearer = [b"Bearer ", key.as_bytes()].concat();
+    assert_eq!(fault(gate.identify(&bearer, Some(USER))).0, Side::Agent);
+    assert_ne!(fault(gate.identify(&bearer, Some(USER))).1, Fault::Unchecked);
+    let agent = gate.corpus.valid(AgentSide);
+    let (side, fault) = fault(gate.identify(&agent, Some(key.as_bytes())));
+    assert_eq!(side, Side::User);
+    assert_ne!(fault, Fault::Unchecked);
+}
