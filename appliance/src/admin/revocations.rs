@@ -232,7 +232,10 @@ fn is_gone(entry: &Entry, now: UnixTime) -> bool {
 fn last_token(entry: &Entry) -> Option<UnixTime> {
     let moment = match (&entry.what, &entry.by) {
         // The issuer says that the session is over. What an operator shuts off may go on at the issuer.
-        (What::Token { .. }, _) | (What::Session { .. }, By::Transmitter { .. }) => Some(entry.since),
+        (What::Token { .. } | What::Session { .. }, By::Transmitter { .. })
+        | (What::Token { .. }, By::Server { .. }) => Some(entry.since),
+        // API keys and certificates last for months, and are older than any moment.
+        (What::Token { .. } | What::Agent { .. }, _) => None,
         (what, _) => what.issued_before(),
     };
     moment.map(UnixTime::from_secs)

@@ -21,6 +21,13 @@ fn user(issued_before: Option<u64>) -> What {
     }
 }
 
+fn agent(issued_before: Option<u64>) -> What {
+    What::Agent {
+        agent: "clerk-bot".to_owned(),
+        issued_before,
+    }
+}
+
 fn session() -> What {
     What::Session {
         issuer: "https://idp.test".to_owned(),
@@ -53,7 +60,11 @@ fn empty() -> Revocations {
 fn an_entry_is_forgotten_once_no_token_it_concerns_can_be_valid() {
     let gone = TOKEN_GONE_AFTER.as_secs();
     for (what, by, forgotten) in [
-        (token(), By::Uid(1), true),
+        (token(), idp(), true),
+        // They may be of keys and certificates, which last for months.
+        (token(), By::Uid(1), false),
+        (agent(Some(NOW)), By::Uid(1), false),
+        (agent(Some(NOW)), idp(), false),
         (user(Some(NOW)), By::Uid(1), true),
         (session(), idp(), true),
         (session(), By::Uid(1), false),
