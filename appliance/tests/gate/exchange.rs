@@ -203,6 +203,9 @@ fn what_one_assertion_was_exchanged_for_is_not_for_another_of_the_same_user() {
     assert_eq!(with(None, ends), 3);
     assert_eq!(with(None, ends), 3);
     assert_eq!(with(None, ends - 1), 4);
+    // Of these the agent's token ends first.
+    assert_eq!(with(None, ends + 150), 5);
+    assert_eq!(with(None, ends + 151), 6);
 }
 
 #[test]
@@ -379,10 +382,10 @@ fn an_assertion_of_the_identity_provider_is_redeemed_at_the_servers_own() {
             "access_token": assertion, "token_type": "N_A", "issued_token_type": id_jag, "expires_in": 60,
         })),
     );
-    at.says(
-        TOKEN,
-        json_response(&json!({"access_token": "redeemed", "token_type": "Bearer", "expires_in": 60})),
-    );
+    let token = |actor: &str| jwt(&json!({"aud": TARGET, "sub": "ada", "act": {"sub": actor}}));
+    let redeemed =
+        |token: &str| json_response(&json!({"access_token": token, "token_type": "Bearer", "expires_in": 60}));
+    at.says(TOKEN, redeemed(&token("other-bot")));
     let iss = idp.iss();
     let gate = gate(
         &upstream,
@@ -391,16 +394,19 @@ fn an_assertion_of_the_identity_provider_is_redeemed_at_the_servers_own() {
             "mode = \"id_jag\"\nidp = {{ issuer = \"{iss}\", token_endpoint = \"{iss}{TOKEN}\", client_id = \"gate\" }}"
         ),
     );
+    assert!(call(&gate, "write").json()["error"].is_object());
+    assert_eq!(upstream.count(), 0, "nobody is seen to act for the user in this token");
+    at.says(TOKEN, redeemed(&token("clerk-bot")));
     assert_eq!(call(&gate, "read").status, 200);
-    assert_eq!(shown(&upstream), "Bearer redeemed");
-    let [first] = &idp.requests(TOKEN)[..] else {
-        panic!("one request")
+    assert_eq!(shown(&upstream), format!("Bearer {}", token("clerk-bot")));
+    let [_, first] = &idp.requests(TOKEN)[..] else {
+        panic!("one request for each scope")
     };
     assert_eq!(field(first, "requested_token_type").as_deref(), Some(id_jag));
     assert_eq!(field(first, "audience"), Some(at.iss()));
     assert_eq!(claims(&field(first, "subject_token").unwrap())["sub"], "ada");
-    let [second] = &at.requests(TOKEN)[..] else {
-        panic!("one request")
+    let [_, second] = &at.requests(TOKEN)[..] else {
+        panic!("one request for each scope")
     };
     assert_eq!(field(second, "assertion"), Some(assertion));
     assert_eq!(

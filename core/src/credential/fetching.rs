@@ -13,6 +13,7 @@ use super::grant::Obtained;
 use super::key::SigningKey;
 use super::minter::{CredentialError, MintKeys, Occasion, Scopes, Token};
 use crate::identity::Principal;
+use crate::jose::base64url;
 use crate::policy::Permit;
 use crate::time::UnixTime;
 
@@ -82,15 +83,14 @@ impl Fetching {
 
     /// The digest of everything that makes one token good for another request. What one assertion was exchanged for is not
     /// for another one of the same user: that may grant less, name its actors otherwise, or stand while the first is revoked.
+    /// Nor is what an agent got by its token for the same agent without one: that cannot be named.
     fn key(&self, principal: &Principal, server: &str, scope: &str) -> Key {
         if self.mode == Mode::ClientCredentials {
             return cache::key(&[self.mode.name(), server, scope], None);
         }
-        let auth = principal.auth();
-        // Without an id, the next best thing that differs between two assertions.
-        let assertion = auth.user_jti.clone();
-        let assertion = assertion.unwrap_or_else(|| principal.expires().secs().to_string());
-        let parts = [self.mode.name(), server, scope, principal.link().name(), &assertion];
+        let assertion = base64url::encode(principal.assertion());
+        let how = [principal.link().name(), principal.agent_method().name()];
+        let parts = [self.mode.name(), server, scope, how[0], how[1], &assertion];
         cache::key(&parts, Some(principal))
     }
 

@@ -176,7 +176,18 @@ impl Authenticator {
             None if agent.is_delegated() => link::of_delegated(&agent, trust),
             None => return Err(IdentityError::new(Side::User, Fault::Absent)),
         };
-        let principal = principal.map_err(|fault| IdentityError::new(Side::Pair, fault))?;
+        let assertion = match presented.user() {
+            Some(user) => token_digest(Side::User, user),
+            None => token_digest(Side::Agent, presented.agent()),
+        };
+        let shown = match agent.bound {
+            Some(Binding::Certificate(_)) => round.certificate.and_then(PeerCertificate::until),
+            Some(Binding::Key(_)) | None => None,
+        };
+        let principal = principal
+            .map_err(|fault| IdentityError::new(Side::Pair, fault))?
+            .asserted_by(assertion)
+            .ending(shown);
         let principal = match presented.scheme() {
             Scheme::Certificate => principal.without_token(),
             Scheme::Bearer | Scheme::Dpop => principal,

@@ -76,6 +76,12 @@ impl PeerCertificate {
         self.svid.as_deref()
     }
 
+    /// Its `notAfter`, if somebody vouches for it.
+    #[must_use]
+    pub const fn until(&self) -> Option<UnixTime> {
+        self.until
+    }
+
     /// Whether its time is up at `now`. Connections may outlive it.
     #[must_use]
     pub fn has_ended(&self, now: UnixTime) -> bool {

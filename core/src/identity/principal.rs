@@ -23,6 +23,7 @@ pub struct Principal {
     auth: AuthFacts,
     expires: UnixTime,
     binding: [u8; 32],
+    assertion: [u8; 32],
 }
 
 /// What was shown to be in the caller's hands, besides the tokens.
@@ -104,7 +105,26 @@ impl Principal {
             auth,
             expires,
             binding,
+            assertion: [0; 32],
         }
+    }
+
+    /// The same, named as its user by the token with that digest.
+    pub(super) const fn asserted_by(mut self, assertion: [u8; 32]) -> Self {
+        self.assertion = assertion;
+        self
+    }
+
+    /// The same, for no longer than what was shown beside the tokens lasts.
+    pub(super) fn ending(mut self, shown: Option<UnixTime>) -> Self {
+        self.expires = shown.map_or(self.expires, |end| end.min(self.expires));
+        self
+    }
+
+    /// The digest of the very token that names the user: two assertions of one user differ in it.
+    #[must_use]
+    pub const fn assertion(&self) -> &[u8; 32] {
+        &self.assertion
     }
 
     /// The user.
@@ -182,8 +202,8 @@ impl Principal {
         }
     }
 
-    /// The earliest of each token's `exp`, without leeway, and the end of the agent's registration: nothing derived from
-    /// this principal may live longer.
+    /// The earliest of each token's `exp`, without leeway, the end of the agent's registration, and that of the certificate
+    /// its token is bound to: nothing derived from this principal may live longer.
     #[must_use]
     pub const fn expires(&self) -> UnixTime {
         self.expires

@@ -189,6 +189,12 @@ fn a_certificate_whose_time_is_up_counts_for_nothing() {
     let user = gate.corpus.valid(UserSide);
     assert!(gate.identify(&agent, Some(&user)).is_ok());
     let until = json!({"cnf": cnf(&shown), "iat": ENDS - 5, "exp": ENDS + 60});
+    // What it opens ends with it, whatever its token says.
+    gate.now = UnixTime::from_secs(ENDS - 1);
+    let long = gate.corpus.token(AgentSide, until.clone());
+    let lasting = gate.corpus.token(UserSide, json!({"iat": ENDS - 5, "exp": ENDS + 60}));
+    let principal = gate.identify(&long, Some(&lasting)).unwrap();
+    assert_eq!(principal.expires(), UnixTime::from_secs(ENDS));
     gate.now = UnixTime::from_secs(ENDS + 1);
     let agent = gate.corpus.token(AgentSide, until);
     assert_eq!(
