@@ -27,8 +27,10 @@ use crate::standing::Proof;
 
 /// Orders of shards that wait to be read.
 pub const ORDERS: usize = 4_096;
-/// Requests to authorization servers at once.
+/// Requests for tokens of one server at once.
 const FLIGHTS: usize = 256;
+/// How long one may take, with everything that must be found out first.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Tokens and refusals that are kept.
 const HELD: usize = 16_384;
 /// A token with less left than this could end on the way, so it is not handed out.
@@ -68,10 +70,16 @@ pub struct Landed {
 pub struct Broker {
     grants: Grants,
     held: HashMap<Key, Held>,
-    flights: HashMap<Key, Vec<Answer<Told>>>,
+    /// A request that began under an older configuration is no answer under this one.
+    flights: HashMap<(u64, Key), Flight>,
     tell: Sender<Landed>,
     epoch: u64,
     failing: BTreeMap<Box<str>, Failing>,
+}
+
+struct Flight {
+    server: Box<str>,
+    waiting: Vec<Answer<Told>>,
 }
 
 struct Held {
@@ -131,25 +139,34 @@ impl Broker {
     }
 
     fn request(&mut self, order: TokenOrder, answer: Option<Answer<Told>>) {
-        if let Some(waiting) = self.flights.get_mut(&order.key) {
-            waiting.extend(answer);
+        if let Some(flight) = self.flights.get_mut(&(self.epoch, order.key)) {
+            flight.waiting.extend(answer);
             return;
         }
-        let grant = self
-            .grants
-            .0
-            .get(&*order.server)
-            .filter(|_| self.flights.len() < FLIGHTS);
+        let of_server = self.flights.values().filter(|flight| flight.server == order.server);
+        let is_free = of_server.count() < FLIGHTS;
+        let grant = self.grants.0.get(&*order.server).filter(|_| is_free);
         let Some(grant) = grant else {
             if let Some(answer) = answer {
                 answer.send(Err(GrantRefusal::Unavailable));
             }
             return;
         };
-        self.flights.insert(order.key, answer.into_iter().collect());
+        let flight = Flight {
+            server: order.server.clone(),
+            waiting: answer.into_iter().collect(),
+        };
+        self.flights.insert((self.epoch, order.key), flight);
         let (grant, tell, epoch) = (Arc::clone(grant), self.tell.clone(), self.epoch);
         tokio::spawn(async move {
-            let result = grant.obtain(&order).await;
+            let late = || {
+                Err(Failure::unavailable(format!(
+                    "no token within {} s",
+                    PATIENCE.as_secs()
+                )))
+            };
+            let obtaining = tokio::time::timeout(PATIENCE, grant.obtain(&order));
+            let result = obtaining.await.unwrap_or_else(|_| late());
             let landed = Landed {
                 key: order.key,
                 epoch,
@@ -164,18 +181,20 @@ impl Broker {
     /// Takes in what came of a request.
     pub fn land(&mut self, landed: Landed) {
         let now = clock::now();
-        let waiting = self.flights.remove(&landed.key).unwrap_or_default();
+        let is_current = landed.epoch == self.epoch;
+        let flight = self.flights.remove(&(landed.epoch, landed.key));
         let told = match landed.result {
             Ok(token) => {
-                if self.failing.remove(&landed.server).is_some() {
+                if is_current && self.failing.remove(&landed.server).is_some() {
                     say::notice(&format!("server {}: tokens can be had again", landed.server));
                 }
                 let token = Arc::new(token);
-                if landed.epoch == self.epoch {
+                if is_current {
                     self.keep(landed.key, Held::token(Arc::clone(&token)), now);
                 }
                 Ok(token)
             }
+            Err(failure) if !is_current => Err(failure.means),
             Err(failure) => {
                 self.note(landed.server, &failure, now);
                 let until = now.saturating_add(REFUSED);
@@ -185,13 +204,11 @@ impl Broker {
                     refused: Some((failure.means, until)),
                 };
                 let told = held.usable(now).cloned().ok_or(failure.means);
-                if landed.epoch == self.epoch {
-                    self.keep(landed.key, held, now);
-                }
+                self.keep(landed.key, held, now);
                 told
             }
         };
-        for answer in waiting {
+        for answer in flight.map(|flight| flight.waiting).unwrap_or_default() {
             answer.send(told.clone());
         }
     }

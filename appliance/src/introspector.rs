@@ -69,7 +69,8 @@ pub struct Introspector {
     active: HashMap<Key, Arc<Introspected>>,
     /// Apart from those: who makes up tokens must not push out what is known of good ones.
     others: HashMap<Key, Arc<Introspected>>,
-    flights: HashMap<Key, Flight>,
+    /// A request that began under other settings is no answer under these.
+    flights: HashMap<(u64, Key), Flight>,
     tell: Sender<Landed>,
     epoch: u64,
     failing: BTreeMap<Box<str>, Failing>,
@@ -129,7 +130,7 @@ impl Introspector {
         if let Some(known) = known.filter(|known| now < known.until()) {
             return answer.send(Ok(Arc::clone(known)));
         }
-        if let Some(flight) = self.flights.get_mut(&inquiry.key) {
+        if let Some(flight) = self.flights.get_mut(&(self.epoch, inquiry.key)) {
             return flight.waiting.push(answer);
         }
         let of_issuer = self.flights.values().filter(|flight| flight.issuer == inquiry.issuer);
@@ -141,7 +142,7 @@ impl Introspector {
             issuer: inquiry.issuer.clone(),
             waiting: vec![answer],
         };
-        self.flights.insert(inquiry.key, flight);
+        self.flights.insert((self.epoch, inquiry.key), flight);
         let (standing, tell, epoch) = (Arc::clone(standing), self.tell.clone(), self.epoch);
         tokio::spawn(async move {
             let late = || Err(format!("did not answer within {} s", PATIENCE.as_secs()));
@@ -160,20 +161,23 @@ impl Introspector {
     /// Takes in what came of a request.
     pub fn land(&mut self, landed: Landed) {
         let now = clock::now();
-        let flight = self.flights.remove(&landed.key);
+        let is_current = landed.epoch == self.epoch;
+        let flight = self.flights.remove(&(landed.epoch, landed.key));
         let told = match landed.result {
             Ok(answer) => {
-                if self.failing.remove(&landed.issuer).is_some() {
+                if is_current && self.failing.remove(&landed.issuer).is_some() {
                     say::notice(&format!("issuer {}: answers about opaque tokens again", landed.issuer));
                 }
                 let answer = Arc::new(answer);
-                if landed.epoch == self.epoch {
+                if is_current {
                     self.keep(landed.key, Arc::clone(&answer), now);
                 }
                 Ok(answer)
             }
             Err(reason) => {
-                self.note(landed.issuer, reason, now);
+                if is_current {
+                    self.note(landed.issuer, reason, now);
+                }
                 Err(Unanswered)
             }
         };

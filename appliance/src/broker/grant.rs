@@ -128,7 +128,11 @@ impl Grant {
         let mut form = Form::of_grant(JWT_BEARER);
         form.add("assertion", assertion.expose());
         self.name_target(&mut form, &order.scope);
-        post(&self.at, form, &self.asked(Kind::Access, &order.scope, order.until)).await
+        let mut asked = self.asked(Kind::Access, &order.scope, order.until);
+        if self.settings.actor == Actor::Agent {
+            asked.actor = Some(&order.agent);
+        }
+        post(&self.at, form, &asked).await
     }
 
     fn assertion<'a>(&'a self, order: &'a TokenOrder) -> Asked<'a> {
@@ -196,7 +200,7 @@ async fn post(standing: &Standing, form: Form, asked: &Asked<'_>) -> Result<Obta
 }
 
 impl Failure {
-    fn unavailable(reason: String) -> Self {
+    pub(super) fn unavailable(reason: String) -> Self {
         Self {
             means: GrantRefusal::Unavailable,
             reason,

@@ -150,10 +150,12 @@ impl Obtained {
         let Some(claims) = document.root().as_object() else {
             return unreadable;
         };
-        if let Some(audience) = claims.get("aud")
-            && !asked.targets.is_empty()
-            && !names_one(audience, asked.targets)
-        {
+        let is_for_one = || {
+            claims
+                .get("aud")
+                .is_some_and(|audience| names_one(audience, asked.targets))
+        };
+        if !asked.targets.is_empty() && !is_for_one() {
             return Err(GrantFault::Target);
         }
         // SPEC: RFC 7800 3.1, RFC 8705 3: the server would have to refuse it, whatever its token_type says.
