@@ -158,6 +158,12 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
+impl Tls {
+    pub(crate) fn files(&self) -> [&Path; 2] {
+        [&self.certificate, &self.key]
+    }
+}
+
 /// An issuer of agent tokens, of user assertions, or of both.
 #[derive(Clone, Debug)]
 pub struct Issuer {
@@ -361,8 +367,13 @@ impl Server {
 
     /// The files that connections to it are made with.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        let shown = self.identity.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
-        shown.chain(&self.ca_file).map(PathBuf::as_path)
+        let shown = self.identity.iter().flat_map(Tls::files);
+        let parties = match &self.credential {
+            credential::Credential::Fetched(fetched) => Some(fetched.parties()),
+            _ => None,
+        };
+        let of_parties = parties.into_iter().flatten().flat_map(credential::Party::files);
+        shown.chain(self.ca_file.as_deref()).chain(of_parties)
     }
 }
 

@@ -66,7 +66,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let admin = Admin::open(&config.gate.state_dir).map_err(ServeError::Admin)?;
     let told = told_to_stop().map_err(control)?;
     let (jobs, to_do) = channel(ORDERS);
-    let (came, _watcher) = reload::watch(&config, to_do).map_err(control)?;
+    let came = reload::watch(&config, to_do).map_err(control)?;
     drop(inside);
     let config = as_it_is_now(config)?;
     let revocations =

@@ -1,7 +1,7 @@
 //! What each server is shown, as configured, and made ready for core. Reads keys and the sealed store.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +70,14 @@ pub struct Party {
     pub identity: Option<Tls>,
     /// PEM certificates that its own must lead to, instead of the public ones.
     pub ca_file: Option<PathBuf>,
+}
+
+impl Party {
+    /// The files that connections to it are made with.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        let shown = self.identity.iter().flat_map(Tls::files);
+        shown.chain(self.ca_file.as_deref())
+    }
 }
 
 /// How the gate shows an authorization server who it is.

@@ -10,7 +10,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use portreeve_core::signals::Transmitter;
 use portreeve_core::snapshot::Snapshot;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinError;
 
 use super::registrar::{Job, Task};
@@ -22,6 +22,7 @@ use crate::config::introspection::{self, Askers};
 use crate::config::{self, Config, Diagnostic, keys, publish};
 use crate::issuers;
 use crate::registry::{self, Done, NotChanged};
+use crate::say;
 use crate::shard::Origins;
 use crate::tls::{self, Listening};
 
@@ -75,11 +76,11 @@ async fn settled(changes: &mut Receiver<()>) {
 ///
 /// Edits (`jobs`) are made there too, one after the other and between readings: what was read before an edit is in force
 /// before it, never after.
-pub(super) fn watch(config: &Config, jobs: Receiver<Job>) -> io::Result<(Receiver<Came>, RecommendedWatcher)> {
+pub(super) fn watch(config: &Config, jobs: Receiver<Job>) -> io::Result<Receiver<Came>> {
     let hangup = signal(SignalKind::hangup())?;
     let (tell, changes) = channel(1);
     let files = Arc::new(Mutex::new(Files::of(config)));
-    let watched = Arc::clone(&files);
+    let (watched, changed) = (Arc::clone(&files), tell.clone());
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let files = watched.lock().unwrap_or_else(PoisonError::into_inner);
         let concern =
@@ -90,19 +91,24 @@ pub(super) fn watch(config: &Config, jobs: Receiver<Job>) -> io::Result<(Receive
         }
     })
     .map_err(io::Error::other)?;
-    for folder in Files::of(config).folders() {
-        let watched = watcher.watch(&folder, RecursiveMode::NonRecursive);
-        watched.map_err(io::Error::other)?;
+    let folders = Files::of(config).folders();
+    for folder in &folders {
+        watcher
+            .watch(folder, RecursiveMode::NonRecursive)
+            .map_err(io::Error::other)?;
     }
     let worker = Worker {
         file: config.file.clone(),
         state_dir: config.gate.state_dir.clone(),
         files,
+        watcher,
+        folders,
+        changed,
         changes,
         hangup,
         jobs,
     };
-    Ok((worker.start(), watcher))
+    Ok(worker.start())
 }
 
 /// Reads and edits the files, one thing after the other.
@@ -111,6 +117,10 @@ struct Worker {
     state_dir: PathBuf,
     /// Those of what was read last.
     files: Arc<Mutex<Files>>,
+    watcher: RecommendedWatcher,
+    /// Those that are watched.
+    folders: Vec<PathBuf>,
+    changed: Sender<()>,
     changes: Receiver<()>,
     hangup: Signal,
     jobs: Receiver<Job>,
@@ -148,9 +158,33 @@ impl Worker {
         }
         let reading = tokio::task::spawn_blocking(move || read(&file, &state_dir)).await?;
         if let Ok(fresh) = &reading {
-            *self.files.lock().unwrap_or_else(PoisonError::into_inner) = Files::of(&fresh.config);
+            self.follow(Files::of(&fresh.config));
         }
         Ok(Came::Reading(reading))
+    }
+
+    /// Watches for `files`, which were read, from now on.
+    fn follow(&mut self, files: Files) {
+        let folders = files.folders();
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        for folder in &folders {
+            // Those that were watched before, too: another folder may have taken the name of one.
+            if let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive) {
+                say::notice(&format!(
+                    "{}: changes here will not be noticed: {error}",
+                    folder.display()
+                ));
+            }
+        }
+        for gone in self.folders.iter().filter(|folder| !folders.contains(folder)) {
+            // One that is no more is not watched any more.
+            let _ = self.watcher.unwatch(gone);
+        }
+        if folders.iter().any(|folder| !self.folders.contains(folder)) {
+            // What changed there since it was read was not seen.
+            let _ = self.changed.try_send(());
+        }
+        self.folders = folders;
     }
 }
 

@@ -10,7 +10,8 @@ use crate::config::{Config, IssuerKeys, Server};
 /// The files of one configuration.
 #[derive(Debug)]
 pub(super) struct Files {
-    /// The configuration, key sets, and the files of the listener and of connections to servers.
+    /// The configuration, key sets, and the files of the listener and of connections to servers and to those that are
+    /// asked for their tokens or about opaque ones.
     named: Vec<PathBuf>,
     /// Every `*.cedar` here counts.
     policies: PathBuf,
@@ -24,11 +25,13 @@ impl Files {
             IssuerKeys::File(file) => Some(file),
             IssuerKeys::At(_) | IssuerKeys::Discovered(..) => None,
         });
+        let askers = config.issuers.iter().filter_map(|issuer| issuer.introspection.as_ref());
         Self {
             named: std::iter::once(config.file.clone())
                 .chain(keys)
                 .chain(config.gate.listening_files().map(Path::to_owned))
                 .chain(config.servers.iter().flat_map(Server::files).map(Path::to_owned))
+                .chain(askers.flat_map(|asker| asker.party.files()).map(Path::to_owned))
                 .collect(),
             policies: config.gate.policies.clone(),
             secrets: config.secret_store().folder(),

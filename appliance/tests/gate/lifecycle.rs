@@ -52,6 +52,33 @@ fn a_changed_policy_is_in_force_without_a_restart_and_a_broken_one_never_is() {
 }
 
 #[test]
+fn a_folder_that_policies_move_to_is_watched_from_then_on() {
+    let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
+    let gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let (headers, folder) = (headers(&issuer), gate.folder.path());
+    let forbid = r#"@id("nobody") forbid(principal, action, resource);"#;
+    let place = |folder: &std::path::Path, policy: &str| fs::write(folder.join("test.cedar"), policy).unwrap();
+    let becomes = |permitted: bool| until(&gate, &headers, |answer| answer["result"].is_object() == permitted);
+    let (moved, next) = (folder.join("moved"), folder.join("next"));
+    fs::create_dir(&moved).unwrap();
+    place(&moved, forbid);
+    let file = folder.join("portreeve.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("policies = \"policies\"", "policies = \"moved\"")).unwrap();
+    assert!(becomes(false));
+    place(&moved, PERMIT_CLERKS);
+    assert!(becomes(true), "a change in the folder that they moved to");
+
+    fs::create_dir(&next).unwrap();
+    place(&next, forbid);
+    fs::rename(&moved, folder.join("gone")).unwrap();
+    fs::rename(&next, &moved).unwrap();
+    assert!(becomes(false), "another folder takes its name");
+    place(&moved, PERMIT_CLERKS);
+    assert!(becomes(true), "a change in that one");
+}
+
+#[test]
 fn a_revoked_agent_is_refused_from_the_next_request_on() {
     let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
     let gate = Gate::start(&upstream, PERMIT_CLERKS);
