@@ -1,11 +1,11 @@
-//! What the gate shows a server instead of what it was shown: a short-lived token for one server and one scope, a secret
-//! of the gate's own, or nothing.
+//! What the gate shows a server instead of what it was shown: a short-lived token for one server and one scope, a token
+//! that an authorization server issued for that, a secret of the gate's own, or nothing.
 //!
 //! Each is had only for a [`crate::policy::Permit`], by the mode of the permit's server. A token is for the audience of
 //! that server and never outlives the tokens of the user and the agent it stands for. Its subject is a stable id of this
 //! gate's own; who that is at the identity provider is in `sub_id`, and who acts is in `act`.
 //!
-//! Must never see an inbound token, and must never show a token or key: `Debug` of everything here is blind.
+//! Must never show a server an inbound token, and must never print a token or key: `Debug` of everything here is blind.
 //!
 //! SPEC: RFC 9068 (JWT access tokens), RFC 8693 4.1 (`act`), RFC 9493 (`sub_id`), RFC 7638 (`kid`), RFC 8414, RFC 9728.
 

@@ -205,7 +205,6 @@ pub const PROOF_SLICE_SECS: u64 = 10;
 /// Proofs of one key within one such slice: about 800 a second.
 pub const PROOFS_PER_KEY_AND_SLICE: u32 = 1 << 13;
 
-// --- mcp: names, cursors, sessions ---
 // --- mcp: names, cursors ---
 
 /// Length of a string id of a message, in bytes.
@@ -284,8 +283,6 @@ pub const GRANT_BYTES_MAX: usize = 64 * 1024;
 pub const GRANT_LIFETIME_UNTOLD: Duration = Duration::from_secs(60);
 /// The longest that a token of an authorization server is used.
 pub const GRANT_LIFETIME_MAX: Duration = Duration::from_secs(60 * 60);
-
-// --- response: lists, replies ---
 
 // --- audit: records ---
 

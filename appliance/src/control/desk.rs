@@ -114,6 +114,9 @@ impl Desk<'_> {
                 "listen, tls, shards, state_dir and limits take effect at the next start; everything else is reloaded now",
             );
         }
+        if now.tls != then.tls || now.client_certificates != then.client_certificates {
+            say::notice("until then certificates and lists of revoked ones are not read again");
+        }
         let followed = self.keeper.follow(&fresh);
         if let Err(fault) = followed.and_then(|()| self.receivers.follow(&fresh, transmitters)) {
             // It could be used when it was read, a moment ago.

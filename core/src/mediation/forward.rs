@@ -17,7 +17,7 @@ use super::obtain::NeedsCredential;
 use super::reply::{Conversation, Expect, Sent};
 use super::{Context, Next, Refusal, Request};
 use crate::audit::Intent;
-use crate::credential::{BoundCredential, Occasion, Spent};
+use crate::credential::{BoundCredential, CredentialError, GrantRefusal, Occasion, Spent};
 use crate::framing::FrameError;
 use crate::framing::http1::{BodyLength, Known, Method};
 use crate::framing::write::{self, HeadWriter};
@@ -230,7 +230,7 @@ pub(super) fn build(admitted: Admitted, plan: Plan, request: &Request<'_>, conte
     match spent {
         Ok(Spent::Ready(credential)) => prepared.forward(credential, request, context),
         Ok(Spent::Wanted(wanted)) => Next::Obtain(Box::new(NeedsCredential::new(wanted, prepared, begun))),
-        Err(_) => prepared.fail(context),
+        Err(error) => prepared.without_credential(error, context),
     }
 }
 
@@ -283,7 +283,16 @@ impl Prepared {
         }))
     }
 
-    pub(super) fn fail(self, context: &Context<'_>) -> Next {
+    /// Tokens that were taken in their leeway have no time left for another one.
+    pub(super) fn without_credential(self, error: CredentialError, context: &Context<'_>) -> Next {
+        let CredentialError::Expired = error else {
+            return self.fail(context);
+        };
+        let (id, refusal) = (self.id(), GrantRefusal::Stale);
+        self.call.refuse(&Refusal::Credential { id, refusal }, context)
+    }
+
+    fn fail(self, context: &Context<'_>) -> Next {
         let id = self.id();
         self.call.refuse(&Refusal::Internal { id }, context)
     }

@@ -117,7 +117,7 @@ impl NeedsCredential {
         let generation = context.snapshot.generation;
         match wanted.redeem(&obtained, &mut context.bench.minted, generation, context.now) {
             Ok(credential) => prepared.forward(credential, request, context),
-            Err(_) => prepared.fail(context),
+            Err(error) => prepared.without_credential(error, context),
         }
     }
 }

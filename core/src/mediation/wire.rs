@@ -371,7 +371,7 @@ fn challenge(error: &IdentityError, metadata: &str, scheme: Scheme) -> Reply {
 /// What the caller can do something about is told at HTTP 200 (docs/decisions/0002); an outage is 503.
 fn no_credential(id: Option<&OwnedId>, refusal: GrantRefusal) -> Reply {
     let message = match refusal {
-        GrantRefusal::Stale => "the identity provider no longer takes these tokens; get new ones",
+        GrantRefusal::Stale => "no token for the server can be had for these tokens any more; get new ones",
         GrantRefusal::StepUp => "the identity provider asks the user to log in again",
         GrantRefusal::Forbidden => "the identity provider gives no token for this server and tool",
         GrantRefusal::Client | GrantRefusal::Unavailable => {
