@@ -173,6 +173,37 @@ fn each_server_has_its_own_keys_also_one_that_is_added_while_the_gate_runs() {
 }
 
 #[test]
+fn a_key_was_published_before_it_signs_and_outlives_a_restart() {
+    let upstream = Upstream::obliging();
+    let mut gate = Gate::start(&upstream, PERMIT_ALL);
+    let keys_of_town = "/.well-known/jwks.json/town";
+    assert_eq!(call(&gate, "town").status, 200);
+    let (before, first) = (published(&gate, keys_of_town), signed_by(&upstream));
+    gate.restart();
+    assert_eq!(call(&gate, "town").status, 200);
+    assert_eq!(
+        (published(&gate, keys_of_town), signed_by(&upstream)),
+        (before.clone(), first.clone())
+    );
+
+    // The next key takes the place of the first one, and another next key is made.
+    let folder = gate.folder.path().join("state/keys/servers/town");
+    fs::rename(folder.join("mint-next-ed25519.pk8"), folder.join("mint-ed25519.pk8")).unwrap();
+    gate.restart();
+    assert_eq!(call(&gate, "town").status, 200);
+    let second = signed_by(&upstream);
+    assert!(
+        second != first && before.contains(&second),
+        "{second} was not known before it signed"
+    );
+    let after = published(&gate, keys_of_town);
+    assert!(
+        after.len() == 2 && after.contains(&second) && !after.contains(&first),
+        "{after:?}"
+    );
+}
+
+#[test]
 fn tokens_have_the_scopes_the_lifetime_and_the_claims_that_their_server_names() {
     let upstream = Upstream::obliging();
     let named = "[servers.town.credential]\nlifetime = \"30s\"\nscopes.read = \"files:read audit\"\n\

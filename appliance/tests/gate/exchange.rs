@@ -417,6 +417,27 @@ fn an_assertion_of_the_identity_provider_is_redeemed_at_the_servers_own() {
 }
 
 #[test]
+fn an_assertion_in_the_place_of_a_token_is_shown_to_no_server() {
+    let (upstream, at, idp) = (Upstream::obliging(), Idp::empty(), Idp::empty());
+    let id_jag = "urn:ietf:params:oauth:token-type:id-jag";
+    let assertion = json_response(&json!({
+        "access_token": jwt(&json!({"aud": at.iss(), "sub": "ada"})), "token_type": "N_A",
+        "issued_token_type": id_jag, "expires_in": 60,
+    }));
+    idp.says(TOKEN, assertion.clone());
+    at.says(TOKEN, assertion);
+    let iss = idp.iss();
+    let mode = format!(
+        "mode = \"id_jag\"\nidp = {{ issuer = \"{iss}\", token_endpoint = \"{iss}{TOKEN}\", client_id = \"gate\" }}"
+    );
+    let gate = gate(&upstream, &at, &mode);
+    let refused = call(&gate, "read");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!((upstream.count(), at.requests(TOKEN).len()), (0, 1));
+}
+
+#[test]
 fn a_client_secret_comes_from_the_store_and_is_shown_to_that_server_alone() {
     let (upstream, idp) = (Upstream::obliging(), Idp::empty());
     idp.says(

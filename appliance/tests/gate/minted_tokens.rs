@@ -83,6 +83,30 @@ fn a_server_that_revokes_its_token_is_never_sent_it_again() {
 }
 
 #[test]
+fn a_token_of_the_gate_outlives_neither_token_that_it_was_made_for() {
+    let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
+    let gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let now = issuer.claims("", &json!({}))["iat"].as_u64().unwrap();
+    let login = |agent: u64, user: u64| {
+        let agent = json!({"client_id": "clerk-bot", "iat": now - 60, "exp": agent});
+        let user = json!({"azp": "clerk-bot", "groups": ["clerks"], "iat": now - 60, "exp": user});
+        (
+            issuer.sign(&issuer.claims("clerk-bot", &agent)),
+            issuer.sign(&issuer.claims("ada", &user)),
+        )
+    };
+    let long = now + 600;
+    // A later login with less time left must not be given what an earlier one left behind.
+    for (agent, user) in [(long, long), (now + 40, long), (long, now + 35), (now + 30, now + 33)] {
+        for _ in 0..8 {
+            assert_eq!(call(&gate, &login(agent, user)), 200);
+            let end = claims(&last_token(&upstream))["exp"].as_u64().unwrap();
+            assert!(end <= agent.min(user), "{end} is after {agent} or {user}");
+        }
+    }
+}
+
+#[test]
 fn nothing_but_a_live_token_of_the_gate_has_any_effect() {
     let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
     let mut gate = Gate::start(&upstream, PERMIT_CLERKS);

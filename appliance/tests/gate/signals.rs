@@ -1,5 +1,6 @@
 //! Shared signals: what an identity provider says about sessions and users bites at once, and only if it is to be believed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -191,6 +192,36 @@ fn a_revoked_session_is_over_within_a_second_and_a_new_login_gets_in() {
     assert_eq!(changes[0]["by_transmitter"], "tx");
     assert_eq!(changes[0]["action"], "revoke");
     assert!(changes[0].get("by_uid").is_none());
+}
+
+#[test]
+fn what_was_minted_in_a_revoked_session_is_not_used_for_the_next_one() {
+    let (upstream, transmitter) = (Upstream::obliging(), Transmitter::new());
+    let gate = launch(&upstream, &transmitter);
+    let shown = || {
+        let request = String::from_utf8(upstream.seen().pop().unwrap()).unwrap();
+        let value = request
+            .lines()
+            .find_map(|line| line.strip_prefix("authorization: Bearer "));
+        value.unwrap().to_owned()
+    };
+    // Enough calls that every shard has a token of its own.
+    let tokens = |login: &Login| {
+        let calls = (0..10).map(|_| {
+            assert_eq!(login.status(&gate), 200);
+            shown()
+        });
+        calls.collect::<BTreeSet<_>>()
+    };
+    let before = tokens(&Login::of("ada"));
+    transmitter.put([("set-1".to_owned(), transmitter.session_revoked("set-1", "ada"))]);
+    transmitter.acknowledged("set-1");
+    let after = tokens(&Login::again("ada"));
+    assert!(before.len() <= 2, "one for each shard");
+    assert!(
+        before.is_disjoint(&after),
+        "a token of the revoked session was used again"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use portreeve_jwt_corpus::{Case, Corpus, Expect, Settings, Side};
 use serde_json::json;
 
-use crate::kit::{AUDIENCE, Gate, ISSUER, Response, Upstream, modern_call};
+use crate::kit::{AUDIENCE, Gate, ISSUER, Issuer, PERMIT_CLERKS, Response, Upstream, modern_call, modern_headers};
 
 fn post(gate: &Gate, agent: &[u8], user: &[u8]) -> Response {
     let body = modern_call(1, "read", &json!({}));
@@ -120,4 +120,43 @@ fn every_attack_on_either_header_is_refused_alike_the_server_sees_nothing_and_no
     let ours = TcpStream::connect(decoy_address).unwrap();
     let (_, first) = decoy.accept().unwrap();
     assert_eq!(first, ours.local_addr().unwrap(), "the gate called the decoy");
+}
+
+#[test]
+fn who_presents_too_little_is_told_where_tokens_come_from_and_of_no_error() {
+    let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
+    let gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let ask = |agent: Option<&str>, user: Option<&str>| {
+        let agent = agent.map_or(String::new(), |token| format!("authorization: Bearer {token}\r\n"));
+        let user = user.map_or(String::new(), |token| format!("x-ai-user-assertion: {token}\r\n"));
+        let rest: String = modern_headers("", "", "tools/call", "read")
+            .split_inclusive("\r\n")
+            .filter(|line| !line.starts_with("authorization") && !line.starts_with("x-ai-user-assertion"))
+            .collect();
+        gate.post(&format!("{agent}{user}{rest}"), &modern_call(1, "read", &json!({})))
+    };
+    let (agent, user) = (issuer.agent("clerk-bot"), issuer.user("ada", "clerk-bot", &["clerks"]));
+    let document = "/.well-known/oauth-protected-resource/town/mcp";
+    let told = format!("Bearer resource_metadata=\"{AUDIENCE}{document}\"");
+    let wrong = format!("{told}, error=\"invalid_token\"");
+    let mut bodies = Vec::new();
+    for (agent, user, challenge) in [
+        (None, None, &told),
+        (Some(&*agent), None, &told),
+        (None, Some(&*user), &told),
+        (Some("e30.e30.e30"), None, &wrong),
+        (Some(&*agent), Some("e30.e30.e30"), &wrong),
+    ] {
+        let refused = ask(agent, user);
+        assert_eq!(refused.status, 401, "{refused:?}");
+        assert_eq!(refused.header("www-authenticate"), Some(&**challenge));
+        bodies.push(refused.body);
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "the body says what was at fault");
+    let request = format!("GET {document} HTTP/1.1\r\nhost: {}\r\n\r\n", gate.address);
+    let found = gate.raw(request.as_bytes()).json();
+    assert_eq!(found["resource"], format!("{AUDIENCE}/town/mcp"), "{found}");
+    assert_eq!(found["authorization_servers"], json!([ISSUER]), "{found}");
+    assert_eq!(ask(Some(&agent), Some(&user)).status, 200);
 }

@@ -64,6 +64,30 @@ fn a_token_is_used_until_its_end_while_the_server_is_away_and_a_new_one_is_had_w
 }
 
 #[test]
+fn what_oauth_as_exchanged_is_used_while_it_is_away_and_nothing_else_is_sent() {
+    let library = Library::start();
+    let town = across(
+        &library,
+        CONSOLE,
+        &[("town", "mode = \"exchange\"\nactor = \"gateway\"")],
+    );
+    let agent = library.client("clerk-bot").own_token(TOWN, "mcp");
+    let [known, new] = ["ada"; 2].map(|user| library.client("console").login(user, TOWN, "mcp").access_token);
+    passed(&town, &town.call(&agent, &known));
+    let token = town.shown();
+    drop(library);
+    for _ in 0..8 {
+        passed(&town, &town.call(&agent, &known));
+        assert_eq!(town.shown(), token);
+    }
+    let later = not_given(&town, "credential_unavailable", "at the moment", || {
+        town.call(&agent, &new)
+    });
+    assert!(later.header("retry-after").is_some(), "{later:?}");
+    passed(&town, &town.call(&agent, &known));
+}
+
+#[test]
 fn an_agent_that_is_shut_off_is_refused_whatever_was_exchanged_for_it() {
     let library = Library::start();
     let town = across(

@@ -66,4 +66,6 @@ fn tokens_of_oauth_as_for_another_place_or_agent_are_refused() {
         "agent_unknown",
     );
     town.refuses(&agent, &user, "link");
+    town.refuses(&user, &agent, "agent_unknown");
+    town.refuses(&agent, &agent, "claims");
 }

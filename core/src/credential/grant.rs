@@ -428,6 +428,47 @@ mod tests {
     }
 
     #[test]
+    fn who_acts_is_the_outermost_actor_whoever_acted_before() {
+        let acting = |act: Json| accept(&json!({"access_token": jwt(&json!({"aud": TARGET, "act": act}))}));
+        for act in [
+            json!({"sub": "bot", "act": {"sub": "planner"}}),
+            json!({"sub": "bot", "act": {"sub": "planner", "act": {"sub": "bot"}}}),
+        ] {
+            assert!(acting(act.clone()).is_ok(), "{act}");
+        }
+        for act in [
+            json!({"sub": "planner", "act": {"sub": "bot"}}),
+            json!({"sub": "planner", "act": {"sub": "other", "act": {"sub": "bot"}}}),
+            json!([{"sub": "bot"}]),
+            json!("bot"),
+        ] {
+            assert_eq!(acting(act.clone()), Err(GrantFault::Unattributed), "{act}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_access_token_is_shown_to_no_server_whatever_was_asked_for() {
+        for kind in [Kind::Access, Kind::Exchanged] {
+            let asked = Asked {
+                kind,
+                scope: "",
+                targets: &[],
+                actor: None,
+                until: NOW.saturating_add(Duration::from_secs(60)),
+                max_lifetime: Duration::from_secs(60),
+            };
+            let taken = |change: Json| Obtained::accept(&answer(&change), &asked, NOW);
+            assert!(taken(json!({})).is_ok(), "{kind:?}");
+            let assertion = taken(json!({"token_type": "N_A", "issued_token_type": ID_JAG}));
+            assert_eq!(assertion, Err(GrantFault::TokenType), "{kind:?}");
+            let unnamed = taken(json!({"token_type": "n_a"}));
+            assert_eq!(unnamed, Err(GrantFault::TokenType), "{kind:?}");
+            let disguised = taken(json!({"issued_token_type": ID_JAG}));
+            assert_eq!(disguised, Err(GrantFault::IssuedType), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn an_assertion_is_taken_as_such_and_never_as_an_access_token() {
         let asked = Asked {
             kind: Kind::IdJag,

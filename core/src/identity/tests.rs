@@ -25,6 +25,7 @@ mod certificates;
 mod dialects;
 mod introspection;
 mod moments;
+mod pairs;
 mod proofs;
 
 const NOW_SECS: u64 = 1_800_000_000;

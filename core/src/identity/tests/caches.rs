@@ -114,3 +114,30 @@ fn a_token_that_comes_too_early_is_not_held_against_itself() {
     gate.now = UnixTime::from_secs(NOW_SECS + 15);
     assert!(gate.identify(&agent, Some(&user)).is_ok());
 }
+
+#[test]
+fn a_key_that_is_replaced_under_its_own_name_ends_what_it_signed() {
+    let mut gate = Gate::new();
+    let (agent, user) = (gate.corpus.valid(AgentSide), gate.corpus.valid(UserSide));
+    let renewed = corpus(TOWN);
+    let (new_agent, new_user) = (renewed.valid(AgentSide), renewed.valid(UserSide));
+    assert!(gate.identify(&agent, Some(&user)).is_ok());
+    let forged = (Side::Agent, Fault::Signature);
+    assert_eq!(
+        fault(gate.identify(&new_agent, Some(&new_user))),
+        forged,
+        "nobody published it yet"
+    );
+
+    let agents = vec![registered("clerk-bot", "town", Corpus::AGENT)];
+    gate.trust = Trust::new(2, vec![issuer("town", TOWN, &renewed)], agents).unwrap();
+    assert!(
+        gate.identify(&new_agent, Some(&new_user)).is_ok(),
+        "nor was that held against it"
+    );
+    assert_eq!(fault(gate.identify(&agent, Some(&user))), forged);
+    assert_eq!(
+        fault(gate.identify(&new_agent, Some(&user))),
+        (Side::User, Fault::Signature)
+    );
+}

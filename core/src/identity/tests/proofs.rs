@@ -10,23 +10,23 @@ use crate::jose::proof::ProofHeaderError;
 use crate::limits::PROOF_BYTES_MAX;
 
 /// Who has a key, and shows it.
-struct Holder(Ed25519KeyPair);
+pub(super) struct Holder(Ed25519KeyPair);
 
 impl Holder {
-    fn new(seed: u8) -> Self {
+    pub(super) fn new(seed: u8) -> Self {
         Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap())
     }
 
-    fn jwk(&self) -> Value {
+    pub(super) fn jwk(&self) -> Value {
         json!({"kty": "OKP", "crv": "Ed25519", "x": base64url::encode(self.0.public_key().as_ref())})
     }
 
-    fn jkt(&self) -> String {
+    pub(super) fn jkt(&self) -> String {
         let key: [u8; 32] = self.0.public_key().as_ref().try_into().unwrap();
         base64url::encode(&PublicKey::ed25519(key).thumbprint())
     }
 
-    fn sign(&self, header: &Value, claims: &Value) -> Vec<u8> {
+    pub(super) fn sign(&self, header: &Value, claims: &Value) -> Vec<u8> {
         let encode = |part: &Value| base64url::encode(part.to_string().as_bytes());
         let signed = format!("{}.{}", encode(header), encode(claims));
         let signature = base64url::encode(self.0.sign(signed.as_bytes()).as_ref());
@@ -34,7 +34,7 @@ impl Holder {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     base64url::encode(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
 }
 
@@ -269,6 +269,24 @@ fn a_proof_by_another_key_or_by_nobody_is_refused() {
     ));
     let long = changed(scene.claims(), "padding", json!("x".repeat(PROOF_BYTES_MAX)));
     assert!(matches!(scene.fault(&long), ProofFault::Form(_)));
+}
+
+#[test]
+fn a_proof_that_passed_is_good_at_no_later_second() {
+    let mut scene = Scene::new();
+    scene.gate.require_nonce = false;
+    let claims = changed(scene.claims(), "nonce", json!(ABSENT));
+    for issued in [-60, -59, -1, 0, 1, 59, 60].map(|offset: i64| NOW_SECS.saturating_add_signed(offset)) {
+        let claims = changed(claims.clone(), "iat", json!(issued));
+        let proof = scene.holder.sign(&scene.header(), &claims);
+        let mut window = ReplayWindow::new();
+        for now in (NOW_SECS..NOW_SECS + 130).map(UnixTime::from_secs) {
+            scene.gate.now = now;
+            let judged = scene.present("DPoP", Some(&proof));
+            let passes = judged.is_ok_and(|judged| window.spend(&judged.proof.unwrap().id, now) == Spent::Now);
+            assert_eq!(passes, now.secs() == NOW_SECS, "from {issued} at {}", now.secs());
+        }
+    }
 }
 
 #[test]
