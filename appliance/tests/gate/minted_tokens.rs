@@ -107,6 +107,28 @@ fn a_token_of_the_gate_outlives_neither_token_that_it_was_made_for() {
 }
 
 #[test]
+fn who_presents_a_token_in_its_leeway_is_asked_for_a_new_one_where_it_leaves_no_time_for_the_gates() {
+    let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
+    let gate = Gate::start(&upstream, PERMIT_CLERKS);
+    let now = issuer.claims("", &json!({}))["iat"].as_u64().unwrap();
+    let ended = json!({"iat": now - 60, "exp": now - 1, "azp": "clerk-bot", "groups": ["clerks"]});
+    let (old_agent, old_user) = (
+        issuer.sign(&issuer.claims(
+            "clerk-bot",
+            &json!({"iat": now - 60, "exp": now - 1, "client_id": "clerk-bot"}),
+        )),
+        issuer.sign(&issuer.claims("ada", &ended)),
+    );
+    let (agent, user) = (issuer.agent("clerk-bot"), issuer.user("ada", "clerk-bot", &["clerks"]));
+    for login in [(old_agent, user), (agent, old_user)] {
+        let headers = modern_headers(&login.0, &login.1, "tools/call", "read");
+        let told = gate.post(&headers, &modern_call(1, "read", &json!({}))).json();
+        assert_eq!(told["error"]["data"]["reason"], "credential_stale", "{told}");
+        assert_eq!(upstream.count(), 0);
+    }
+}
+
+#[test]
 fn nothing_but_a_live_token_of_the_gate_has_any_effect() {
     let (upstream, issuer) = (Upstream::obliging(), Issuer::new());
     let mut gate = Gate::start(&upstream, PERMIT_CLERKS);
