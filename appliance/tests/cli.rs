@@ -106,6 +106,42 @@ fn a_broken_policy_is_shown_with_its_line() {
 }
 
 #[test]
+fn what_connections_need_is_checked_without_making_any() {
+    let directory = initialised();
+    let file = directory.path().join("portreeve.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let more = r#"
+[servers.vault]
+url = "https://127.0.0.1:1/mcp"
+certificate = "vault.pem"
+key = "vault.key"
+
+[servers.swap]
+url = "http://127.0.0.1:1/mcp"
+credential = { mode = "exchange", at = { issuer = "https://as.example", client_id = "gate", client_auth = "secret_basic", secret = "as" } }
+"#;
+    fs::write(&file, text + more).unwrap();
+    let checked = || portreeve(directory.path(), &["check"]);
+    let before_keys = checked();
+    assert_eq!(before_keys.status.code(), Some(0), "{}", stderr(&before_keys));
+    for server in ["vault", "swap"] {
+        let keys = directory.path().join("state/keys/servers");
+        fs::create_dir_all(keys.join(server)).unwrap();
+        for key in fs::read_dir(keys.join("everything")).unwrap().map(Result::unwrap) {
+            fs::copy(key.path(), keys.join(server).join(key.file_name())).unwrap();
+        }
+    }
+    let said = checked();
+    assert_eq!(said.status.code(), Some(3));
+    for fault in [
+        "servers.vault: vault.pem: ",
+        "servers.swap.credential: there is no secret `as`",
+    ] {
+        assert!(stderr(&said).contains(fault), "{}", stderr(&said));
+    }
+}
+
+#[test]
 fn a_key_that_others_can_read_is_refused() {
     let directory = initialised();
     let key = directory.path().join("state/keys/servers/everything/mint-ed25519.pk8");

@@ -7,15 +7,18 @@ use portreeve_core::policy::PolicySet;
 use portreeve_core::time::UnixTime;
 
 use super::Failure;
+use crate::broker;
 use crate::clock;
 use crate::config::api_key::API_KEY_ISSUER;
 use crate::config::credential::{self, Credential};
 use crate::config::date::Day;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::introspection;
 use crate::config::keys;
 use crate::config::value::TimeSpan;
 use crate::config::{self, Agent, AgentState, Config, RequireBinding, Server, ServerState, publish};
-use crate::tls::clients;
+use crate::issuers;
+use crate::tls::{self, clients};
 
 pub(super) fn run(file: &Path) -> Result<String, Failure> {
     let config = config::load(file)?;
@@ -31,6 +34,27 @@ pub(super) fn files(config: &Config) -> Result<(), Vec<Diagnostic>> {
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// What is wrong with the certificates and secrets of connections. They have private keys, which a repository has not.
+fn connections(config: &Config) -> Vec<Diagnostic> {
+    let of_file = |fault: String| Diagnostic::of_file(&config.file, fault);
+    let listener = tls::server(&config.gate).err();
+    let fetched = issuers::check(config).err();
+    let servers = config.servers.iter().filter(|server| server.url.is_https());
+    let servers = servers.filter_map(|server| {
+        let shown = tls::client_showing(server.ca_file.as_deref(), server.identity.as_ref());
+        Some(format!("servers.{}: {}", server.name, shown.err()?))
+    });
+    let mut faults: Vec<Diagnostic> = listener
+        .into_iter()
+        .chain(fetched)
+        .chain(servers)
+        .map(of_file)
+        .collect();
+    faults.extend(broker::grants(config).err().unwrap_or_default());
+    faults.extend(introspection::askers(config).err().unwrap_or_default());
+    faults
+}
+
 fn missing_keys(config: &Config) -> Vec<PathBuf> {
     let paths = keys::needed(config).into_iter().map(|role| keys::path(config, role));
     paths.filter(|path| !path.exists()).collect()
@@ -43,19 +67,18 @@ fn faults(config: &Config, has_keys: bool) -> Vec<Diagnostic> {
     if has_keys {
         faults.extend(publish::trust(config).err().unwrap_or_default());
         faults.extend(credential::credentials(config).err().unwrap_or_default());
+        faults.extend(connections(config));
     } else {
         faults.extend(publish::issuers(config).err().unwrap_or_default());
         faults.extend(credential::faults_of_secrets(config));
+        let vouching = config.gate.client_certificates.as_ref();
+        let fault = vouching.and_then(|asked| clients::verifier(asked).err());
+        faults.extend(fault.map(|fault| Diagnostic::of_file(&config.file, fault)));
     }
     faults.extend(publish::policies(config).err().unwrap_or_default());
     faults.extend(publish::catalog(config).err().unwrap_or_default());
     faults.extend(publish::transmitters(config).err().unwrap_or_default());
     faults.extend(publish::signal_doors(config).err().unwrap_or_default());
-    if let Some(asked) = &config.gate.client_certificates
-        && let Err(error) = clients::verifier(asked)
-    {
-        faults.push(Diagnostic::of_file(&config.file, error));
-    }
     faults
 }
 
