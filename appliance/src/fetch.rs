@@ -222,7 +222,7 @@ impl Fetcher {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("user-agent", "portreeve");
         if let Some(value) = authorization {
-            request = request.header("authorization", value.as_str());
+            request = request.header("authorization", secret(value)?);
         }
         // Owned by the bytes, and wiped with them.
         let request = request
@@ -256,10 +256,7 @@ impl Fetcher {
             .header("content-type", "application/json")
             .header("user-agent", "portreeve");
         if let Some(token) = bearer {
-            let value = HeaderValue::try_from(format!("Bearer {token}"));
-            let mut value = value.map_err(|error| FetchError::Unreachable(error.to_string()))?;
-            value.set_sensitive(true);
-            request = request.header("authorization", value);
+            request = request.header("authorization", secret(&format!("Bearer {token}"))?);
         }
         let request = request
             .body(Full::new(Bytes::from(document)))
@@ -278,6 +275,14 @@ impl Fetcher {
         let bytes = read(response.into_body(), bytes).await?;
         Ok(Document { bytes, max_age })
     }
+}
+
+/// A header's value that is never printed.
+fn secret(value: &str) -> Result<HeaderValue, FetchError> {
+    let value = HeaderValue::from_str(value);
+    let mut value = value.map_err(|error| FetchError::Unreachable(error.to_string()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 async fn read(body: Incoming, most: usize) -> Result<Bytes, FetchError> {

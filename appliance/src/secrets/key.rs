@@ -120,9 +120,13 @@ fn read(path: &Path) -> Result<StoreKey, Diagnostic> {
 fn make_file(path: &Path) -> Result<StoreKey, Diagnostic> {
     let fault = |error: io::Error| Diagnostic::of_file(path, format!("cannot be written: {error}"));
     let bytes = random().ok_or_else(|| Diagnostic::of_file(path, "cannot be made: the system gives no randomness"))?;
-    make_folder(path.parent().unwrap_or(Path::new(".")))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_folder(folder)?;
     let next = unfinished(path);
-    let linked = write_new(&next, &bytes[..]).and_then(|()| fs::hard_link(&next, path));
+    // Nothing may be sealed with a key that a power cut could still take away.
+    let linked = write_new(&next, &bytes[..])
+        .and_then(|()| fs::hard_link(&next, path))
+        .and_then(|()| fs::File::open(folder)?.sync_all());
     // It may never have been made.
     let _ = fs::remove_file(&next);
     match linked {

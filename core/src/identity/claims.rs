@@ -138,7 +138,7 @@ pub(super) fn read_answer(
         jti: optional(claims, "jti", Fault::AuthFacts)?,
         bound: None,
         sid: optional(claims, "sid", Fault::AuthFacts)?,
-        // Only an SVID and an opaque token may lack it, and is then as old as can be.
+        // Only an SVID may lack it, and is then as old as can be.
         issued: claims
             .get("iat")
             .and_then(Value::as_u64)
