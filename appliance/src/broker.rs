@@ -20,6 +20,7 @@ use crate::clock;
 use crate::config::credential::{Client, Party};
 use crate::config::keys::{self, Role};
 use crate::config::{Config, Diagnostic};
+use crate::flights::{Flights, Key, Ticket};
 use crate::io::mailbox::Answer;
 use crate::issuers::Failing;
 use crate::say;
@@ -41,8 +42,6 @@ const REFUSED: Duration = Duration::from_secs(5);
 /// What comes of an order.
 pub type Told = Result<Arc<Obtained>, GrantRefusal>;
 
-type Key = [u8; 32];
-
 /// An order of a shard.
 pub struct Ask {
     /// What to obtain.
@@ -59,10 +58,7 @@ impl std::fmt::Debug for Ask {
 
 /// A request that has ended.
 pub struct Landed {
-    key: Key,
-    /// What came of a request under an older configuration is not kept.
-    epoch: u64,
-    server: Box<str>,
+    ticket: Ticket,
     result: Result<Obtained, Failure>,
 }
 
@@ -70,16 +66,9 @@ pub struct Landed {
 pub struct Broker {
     grants: Grants,
     held: HashMap<Key, Held>,
-    /// A request that began under an older configuration is no answer under this one.
-    flights: HashMap<(u64, Key), Flight>,
+    flights: Flights<Told>,
     tell: Sender<Landed>,
-    epoch: u64,
     failing: BTreeMap<Box<str>, Failing>,
-}
-
-struct Flight {
-    server: Box<str>,
-    waiting: Vec<Answer<Told>>,
 }
 
 struct Held {
@@ -98,9 +87,8 @@ impl Broker {
         let broker = Self {
             grants: grants(config)?,
             held: HashMap::new(),
-            flights: HashMap::new(),
+            flights: Flights::new(FLIGHTS),
             tell,
-            epoch: 0,
             failing: BTreeMap::new(),
         };
         Ok((broker, landed))
@@ -109,7 +97,7 @@ impl Broker {
     /// Takes up a new configuration: what was obtained under the old one is forgotten.
     pub fn follow(&mut self, grants: Grants) {
         self.grants = grants;
-        self.epoch += 1;
+        self.flights.begin_anew();
         self.held.clear();
         self.failing.clear();
     }
@@ -139,25 +127,19 @@ impl Broker {
     }
 
     fn request(&mut self, order: TokenOrder, answer: Option<Answer<Told>>) {
-        if let Some(flight) = self.flights.get_mut(&(self.epoch, order.key)) {
-            flight.waiting.extend(answer);
+        let Err(answer) = self.flights.join(&order.key, answer) else {
             return;
-        }
-        let of_server = self.flights.values().filter(|flight| flight.server == order.server);
-        let is_free = of_server.count() < FLIGHTS;
-        let grant = self.grants.0.get(&*order.server).filter(|_| is_free);
+        };
+        let grant = self.grants.0.get(&*order.server);
+        let grant = grant.filter(|_| self.flights.has_room(&order.server));
         let Some(grant) = grant else {
             if let Some(answer) = answer {
                 answer.send(Err(GrantRefusal::Unavailable));
             }
             return;
         };
-        let flight = Flight {
-            server: order.server.clone(),
-            waiting: answer.into_iter().collect(),
-        };
-        self.flights.insert((self.epoch, order.key), flight);
-        let (grant, tell, epoch) = (Arc::clone(grant), self.tell.clone(), self.epoch);
+        let ticket = self.flights.begin(order.key, &order.server, answer);
+        let (grant, tell) = (Arc::clone(grant), self.tell.clone());
         tokio::spawn(async move {
             let late = || {
                 Err(Failure::unavailable(format!(
@@ -167,67 +149,54 @@ impl Broker {
             };
             let obtaining = tokio::time::timeout(PATIENCE, grant.obtain(&order));
             let result = obtaining.await.unwrap_or_else(|_| late());
-            let landed = Landed {
-                key: order.key,
-                epoch,
-                server: order.server,
-                result,
-            };
             // Nobody waits any more once the control plane is gone.
-            let _ = tell.send(landed).await;
+            let _ = tell.send(Landed { ticket, result }).await;
         });
     }
 
     /// Takes in what came of a request.
     pub fn land(&mut self, landed: Landed) {
         let now = clock::now();
-        let is_current = landed.epoch == self.epoch;
-        let flight = self.flights.remove(&(landed.epoch, landed.key));
-        let told = match landed.result {
+        let Landed { ticket, result } = landed;
+        let landing = self.flights.land(&ticket);
+        let told = match result {
             Ok(token) => {
-                if is_current && self.failing.remove(&landed.server).is_some() {
-                    say::notice(&format!("server {}: tokens can be had again", landed.server));
-                }
                 let token = Arc::new(token);
-                if is_current {
-                    self.keep(landed.key, Held::token(Arc::clone(&token)), now);
+                if landing.is_current {
+                    if self.failing.remove(&ticket.to).is_some() {
+                        say::notice(&format!("server {}: tokens can be had again", ticket.to));
+                    }
+                    self.keep(ticket.key, Held::token(Arc::clone(&token)), now);
                 }
                 Ok(token)
             }
-            Err(failure) if !is_current => Err(failure.means),
+            Err(failure) if !landing.is_current => Err(failure.means),
             Err(failure) => {
-                self.note(landed.server, &failure, now);
+                self.note(ticket.to, &failure);
                 let until = now.saturating_add(REFUSED);
-                let before = self.held.remove(&landed.key).and_then(|held| held.token);
+                let before = self.held.remove(&ticket.key).and_then(|held| held.token);
                 let held = Held {
                     token: before,
                     refused: Some((failure.means, until)),
                 };
                 let told = held.usable(now).cloned().ok_or(failure.means);
-                self.keep(landed.key, held, now);
+                self.keep(ticket.key, held, now);
                 told
             }
         };
-        for answer in flight.map(|flight| flight.waiting).unwrap_or_default() {
-            answer.send(told.clone());
-        }
+        landing.tell(&told);
     }
 
     /// Says what is wrong with an authorization server, once; what a caller can mend is no news to the operator.
-    fn note(&mut self, server: Box<str>, failure: &Failure, now: UnixTime) {
+    fn note(&mut self, server: Box<str>, failure: &Failure) {
         if !matches!(failure.means, GrantRefusal::Client | GrantRefusal::Unavailable) {
             return;
         }
         let failing = self.failing.entry(server).or_insert_with_key(|server| {
             say::notice(&format!("server {server}: no token can be had: {}", failure.reason));
-            Failing {
-                since: now,
-                attempts: 0,
-                error: String::new(),
-            }
+            Failing::begun()
         });
-        failing.attempts += 1;
-        failing.error.clone_from(&failure.reason);
+        failing.again(failure.reason.clone());
     }
 
     fn keep(&mut self, key: Key, held: Held, now: UnixTime) {

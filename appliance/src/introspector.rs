@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::introspection::{self, Askers, Settings};
 use crate::fetch::FetchError;
+use crate::flights::{Flights, Key, Ticket};
 use crate::io::mailbox::Answer;
 use crate::issuers::Failing;
 use crate::say;
@@ -36,8 +37,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What comes of an inquiry.
 pub type Told = Result<Arc<Introspected>, Unanswered>;
 
-type Key = [u8; 32];
-
 /// An inquiry of a shard.
 pub struct Ask {
     /// What is asked.
@@ -54,10 +53,7 @@ impl std::fmt::Debug for Ask {
 
 /// A request that has ended.
 pub struct Landed {
-    key: Key,
-    /// What came of a request under other settings is not kept.
-    epoch: u64,
-    issuer: Box<str>,
+    ticket: Ticket,
     result: Result<Introspected, String>,
 }
 
@@ -69,16 +65,9 @@ pub struct Introspector {
     active: HashMap<Key, Arc<Introspected>>,
     /// Apart from those: who makes up tokens must not push out what is known of good ones.
     others: HashMap<Key, Arc<Introspected>>,
-    /// A request that began under other settings is no answer under these.
-    flights: HashMap<(u64, Key), Flight>,
+    flights: Flights<Told>,
     tell: Sender<Landed>,
-    epoch: u64,
     failing: BTreeMap<Box<str>, Failing>,
-}
-
-struct Flight {
-    issuer: Box<str>,
-    waiting: Vec<Answer<Told>>,
 }
 
 impl Introspector {
@@ -93,9 +82,8 @@ impl Introspector {
             settings: introspection::settings(config),
             active: HashMap::new(),
             others: HashMap::new(),
-            flights: HashMap::new(),
+            flights: Flights::new(FLIGHTS),
             tell,
-            epoch: 0,
             failing: BTreeMap::new(),
         };
         Ok((introspector, landed))
@@ -110,7 +98,7 @@ impl Introspector {
             return;
         }
         self.settings = settings;
-        self.epoch += 1;
+        self.flights.begin_anew();
         self.active.clear();
         self.others.clear();
         self.failing.clear();
@@ -130,74 +118,60 @@ impl Introspector {
         if let Some(known) = known.filter(|known| now < known.until()) {
             return answer.send(Ok(Arc::clone(known)));
         }
-        if let Some(flight) = self.flights.get_mut(&(self.epoch, inquiry.key)) {
-            return flight.waiting.push(answer);
-        }
-        let of_issuer = self.flights.values().filter(|flight| flight.issuer == inquiry.issuer);
-        let is_free = of_issuer.count() < FLIGHTS;
-        let Some(standing) = self.askers.get(&*inquiry.issuer).filter(|_| is_free) else {
-            return answer.send(Err(Unanswered));
+        let Err(answer) = self.flights.join(&inquiry.key, Some(answer)) else {
+            return;
         };
-        let flight = Flight {
-            issuer: inquiry.issuer.clone(),
-            waiting: vec![answer],
+        let standing = self.askers.get(&*inquiry.issuer);
+        let Some(standing) = standing.filter(|_| self.flights.has_room(&inquiry.issuer)) else {
+            if let Some(answer) = answer {
+                answer.send(Err(Unanswered));
+            }
+            return;
         };
-        self.flights.insert((self.epoch, inquiry.key), flight);
-        let (standing, tell, epoch) = (Arc::clone(standing), self.tell.clone(), self.epoch);
+        let ticket = self.flights.begin(inquiry.key, &inquiry.issuer, answer);
+        let (standing, tell) = (Arc::clone(standing), self.tell.clone());
         tokio::spawn(async move {
             let late = || Err(format!("did not answer within {} s", PATIENCE.as_secs()));
             let asking = tokio::time::timeout(PATIENCE, ask_about(&inquiry, &standing));
-            let landed = Landed {
-                result: asking.await.unwrap_or_else(|_| late()),
-                key: inquiry.key,
-                epoch,
-                issuer: inquiry.issuer,
-            };
+            let result = asking.await.unwrap_or_else(|_| late());
             // Nobody waits any more once the control plane is gone.
-            let _ = tell.send(landed).await;
+            let _ = tell.send(Landed { ticket, result }).await;
         });
     }
 
     /// Takes in what came of a request.
     pub fn land(&mut self, landed: Landed) {
         let now = clock::now();
-        let is_current = landed.epoch == self.epoch;
-        let flight = self.flights.remove(&(landed.epoch, landed.key));
-        let told = match landed.result {
+        let Landed { ticket, result } = landed;
+        let landing = self.flights.land(&ticket);
+        let told = match result {
             Ok(answer) => {
-                if is_current && self.failing.remove(&landed.issuer).is_some() {
-                    say::notice(&format!("issuer {}: answers about opaque tokens again", landed.issuer));
-                }
                 let answer = Arc::new(answer);
-                if is_current {
-                    self.keep(landed.key, Arc::clone(&answer), now);
+                if landing.is_current {
+                    if self.failing.remove(&ticket.to).is_some() {
+                        say::notice(&format!("issuer {}: answers about opaque tokens again", ticket.to));
+                    }
+                    self.keep(ticket.key, Arc::clone(&answer), now);
                 }
                 Ok(answer)
             }
             Err(reason) => {
-                if is_current {
-                    self.note(landed.issuer, reason, now);
+                if landing.is_current {
+                    self.note(ticket.to, reason);
                 }
                 Err(Unanswered)
             }
         };
-        for answer in flight.map(|flight| flight.waiting).unwrap_or_default() {
-            answer.send(told.clone());
-        }
+        landing.tell(&told);
     }
 
     /// Says what is wrong with an issuer, once.
-    fn note(&mut self, issuer: Box<str>, reason: String, now: UnixTime) {
+    fn note(&mut self, issuer: Box<str>, reason: String) {
         let failing = self.failing.entry(issuer).or_insert_with_key(|issuer| {
             say::notice(&format!("issuer {issuer}: opaque tokens cannot be checked: {reason}"));
-            Failing {
-                since: now,
-                attempts: 0,
-                error: String::new(),
-            }
+            Failing::begun()
         });
-        failing.attempts += 1;
-        failing.error = reason;
+        failing.again(reason);
     }
 
     fn keep(&mut self, key: Key, answer: Arc<Introspected>, now: UnixTime) {

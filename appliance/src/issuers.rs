@@ -92,6 +92,25 @@ pub struct Failing {
     pub error: String,
 }
 
+impl Failing {
+    /// Nothing yet, since now.
+    pub(crate) fn begun() -> Self {
+        Self {
+            since: clock::now(),
+            attempts: 0,
+            error: String::new(),
+        }
+    }
+
+    /// Counts one more, and says whether it is for another reason than the one before.
+    pub(crate) fn again(&mut self, error: String) -> bool {
+        self.attempts += 1;
+        let is_news = self.error != error;
+        self.error = error;
+        is_news
+    }
+}
+
 /// How the keys of an issuer are.
 #[derive(Clone, Debug)]
 pub struct Health<'k> {
@@ -309,13 +328,8 @@ impl Kept {
 
     fn failed(&mut self, error: String) {
         let name = &self.issuer.name;
-        let failing = self.failing.get_or_insert_with(|| Failing {
-            since: clock::now(),
-            attempts: 0,
-            error: String::new(),
-        });
-        failing.attempts += 1;
-        if failing.error != error {
+        let failing = self.failing.get_or_insert_with(Failing::begun);
+        if failing.again(error) {
             let meanwhile = match &self.keys {
                 Some(keys) => format!(
                     "its keys of {} stay in force until {}",
@@ -324,9 +338,8 @@ impl Kept {
                 ),
                 None => "its tokens are refused".to_owned(),
             };
-            say::notice(&format!("issuer {name}: {error}; {meanwhile}"));
+            say::notice(&format!("issuer {name}: {}; {meanwhile}", failing.error));
         }
-        failing.error = error;
     }
 }
 

@@ -13,6 +13,7 @@ pub mod control;
 pub mod demo;
 pub mod dump;
 pub mod fetch;
+mod flights;
 pub mod introspector;
 pub mod io;
 pub mod issuers;

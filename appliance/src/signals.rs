@@ -350,16 +350,10 @@ impl Received {
 
     /// Notes that SETs cannot be fetched or carried out.
     pub fn failed(&mut self, error: String) {
-        let failing = self.health.failing.get_or_insert_with(|| Failing {
-            since: clock::now(),
-            attempts: 0,
-            error: String::new(),
-        });
-        failing.attempts += 1;
-        if failing.error != error {
-            say::notice(&format!("signals {}: {error}", self.configured.name));
+        let failing = self.health.failing.get_or_insert_with(Failing::begun);
+        if failing.again(error) {
+            say::notice(&format!("signals {}: {}", self.configured.name, failing.error));
         }
-        failing.error = error;
     }
 }
 
