@@ -5,8 +5,10 @@ use std::fs;
 use portreeve_core::identity::ApiKey;
 use serde_json::{Value, json};
 
-use crate::kit::{AUDIENCE, Gate, Idp, Issuer, PERMIT_CLERKS, Response, Upstream, modern_call, modern_headers};
-use crate::revocation::{done, portreeve};
+use crate::kit::{
+    AUDIENCE, Gate, Idp, Issuer, PERMIT_CLERKS, Response, Upstream, modern_call, modern_headers, portreeve,
+};
+use crate::revocation::done;
 
 const QUILL: &str = "[agents.quill]\nissuer = \"api-key\"\n";
 

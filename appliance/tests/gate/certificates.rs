@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, IsCa, KeyUsagePurpose};
 use serde_json::{Value, json};
 
 use crate::kit::{
-    Authority, Certified, Gate, Issuer, PERMIT_CLERKS, Response, TlsClient, Tunnel, Upstream, modern_call,
+    Authority, Certified, Gate, Issuer, PERMIT_CLERKS, Response, TlsClient, Tunnel, Upstream, answered, modern_call,
     modern_headers,
 };
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::kit::{Gate, Issuer, Upstream, modern_call, modern_headers};
+use crate::kit::{Gate, Issuer, Upstream, modern_call, modern_headers, until};
 
 const PERMIT_ALL: &str = r#"@id("clerks") permit(principal in Group::"clerks", action, resource);"#;
 
@@ -124,14 +124,6 @@ fn signed_by(upstream: &Upstream) -> String {
     let header = token.strip_prefix("Bearer ").unwrap().split('.').next().unwrap();
     let header: Value = serde_json::from_slice(&BASE64.decode(header).unwrap()).unwrap();
     header["kid"].as_str().unwrap().to_owned()
-}
-
-/// Repeats a look until it is as wanted: the kernel says at its own pace that a file changed.
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !done() {
-        assert!(begun.elapsed().as_secs() < 20, "{what}");
-    }
 }
 
 fn edit(gate: &Gate, change: impl FnOnce(String) -> String) {

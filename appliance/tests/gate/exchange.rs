@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::kit::{
-    AUDIENCE, Gate, ISSUER, Idp, Issuer, PERMIT_CLERKS, Response, Upstream, claims, json_response, modern_call,
-    modern_headers,
+    AUDIENCE, Gate, ISSUER, Idp, Issuer, PERMIT_CLERKS, Response, Upstream, claims, folder_of, json_response,
+    modern_call, modern_headers, until,
 };
 
 const TOKEN: &str = "/token";
@@ -26,10 +26,6 @@ fn gate(upstream: &Upstream, idp: &Idp, credential: &str) -> Gate {
 }
 
 fn folder(upstream: &Upstream, idp: &Idp, credential: &str) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    fs::create_dir(folder.path().join("policies")).unwrap();
-    fs::write(folder.path().join("policies/test.cedar"), PERMIT_CLERKS).unwrap();
-    fs::write(folder.path().join("jwks.json"), Issuer::new().jwks()).unwrap();
     let iss = idp.iss();
     let text = format!(
         r#"
@@ -61,8 +57,7 @@ at = {{ issuer = "{iss}", token_endpoint = "{iss}{TOKEN}", client_id = "portreev
 "#,
         upstream.address
     );
-    fs::write(folder.path().join("portreeve.toml"), text).unwrap();
-    folder
+    folder_of(PERMIT_CLERKS, &Issuer::new().jwks(), &text)
 }
 
 fn jwt(claims: &Value) -> String {
@@ -278,10 +273,7 @@ fn reload(gate: &Gate) {
     let file = gate.folder.path().join("portreeve.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text + "\n").unwrap();
-    let begun = std::time::Instant::now();
-    while said() == before {
-        assert!(begun.elapsed().as_secs() < 20);
-    }
+    until("the configuration was not taken up", || said() != before);
 }
 
 #[test]
@@ -328,10 +320,7 @@ fn a_slow_authorization_server_holds_up_nobody_else() {
     let gate = Gate::launch(folder, &[&upstream]);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| call(&gate, "read"));
-        let begun = std::time::Instant::now();
-        while idp.requests(TOKEN).is_empty() {
-            assert!(begun.elapsed().as_secs() < 20);
-        }
+        until("nothing was asked for", || !idp.requests(TOKEN).is_empty());
         let issuer = Issuer::new();
         let (agent, user) = (issuer.agent("clerk-bot"), issuer.user("ada", "clerk-bot", &["clerks"]));
         let head = modern_headers(&agent, &user, "tools/call", "read");

@@ -1,6 +1,5 @@
 //! Opaque tokens at the door of the running gate: their issuer is asked once, and believed for a while.
 
-use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -10,7 +9,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::kit::{
-    AUDIENCE, Gate, Holder, Idp, Issuer, PERMIT_CLERKS, Response, Upstream, json_response, modern_call, modern_headers,
+    AUDIENCE, Gate, Holder, Idp, Issuer, PERMIT_CLERKS, Response, Upstream, folder_of, json_response, modern_call,
+    modern_headers, portreeve,
 };
 
 const AGENTS: &str = "/agents";
@@ -68,10 +68,6 @@ impl Scene {
 }
 
 fn folder(upstream: &Upstream, idp: &Idp) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    fs::create_dir(folder.path().join("policies")).unwrap();
-    fs::write(folder.path().join("policies/test.cedar"), PERMIT_CLERKS).unwrap();
-    fs::write(folder.path().join("jwks.json"), Issuer::new().jwks()).unwrap();
     let at = idp.iss();
     let text = format!(
         r#"
@@ -104,7 +100,7 @@ url = "http://{}/upstream"
 "#,
         upstream.address
     );
-    fs::write(folder.path().join("portreeve.toml"), text).unwrap();
+    let folder = folder_of(PERMIT_CLERKS, &Issuer::new().jwks(), &text);
     set_secret(&folder);
     folder
 }
@@ -352,11 +348,8 @@ fn an_opaque_token_that_is_bound_needs_a_proof_of_its_key() {
 fn who_is_shut_off_here_is_shut_off_whatever_the_issuer_says() {
     let mut scene = Scene::new();
     assert_eq!(scene.call(AGENT, USER).status, 200);
-    let revoked = Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .args(["revoke", "agent", "clerk-bot", "--reason", "test"])
-        .current_dir(scene.gate.folder.path())
-        .output()
-        .unwrap();
+    let order = ["revoke", "agent", "clerk-bot", "--reason", "test"];
+    let revoked = portreeve(scene.gate.folder.path(), &order);
     assert!(revoked.status.success(), "{revoked:?}");
     assert_eq!(scene.call(AGENT, USER).status, 401);
     assert_eq!(scene.call("agent_another-0123456789", USER).status, 401);

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::kit::{
     AUDIENCE, Gate, Idp, Issuer, JWKS, OPENID, PERMIT_CLERKS, Upstream, json_response, modern_call, modern_headers,
-    read_one,
+    portreeve, read_one, until,
 };
 
 /// A bound on waiting for what the gate does at its own pace.
@@ -39,14 +38,6 @@ fn configure(folder: &Path, upstream: &Upstream, issuers: &[(&str, &str, &str)])
         );
     }
     fs::write(folder.join("portreeve.toml"), text).unwrap();
-}
-
-fn portreeve(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
 }
 
 /// What `portreeve status` says of the issuer of that name.
@@ -145,10 +136,7 @@ fn rotated_keys_are_taken_up_when_a_token_names_one() {
     let new = Issuer::named(&idp.iss(), "new", 2);
     idp.publish(&new);
     assert_eq!(call(&gate, &new), 401, "nobody waits for an issuer");
-    let begun = Instant::now();
-    while call(&gate, &new) != 200 {
-        assert!(begun.elapsed() < PATIENCE);
-    }
+    until("the new key was not taken up", || call(&gate, &new) == 200);
     assert_eq!(idp.fetches(), 2);
     assert_eq!(
         call(&gate, &old),
@@ -165,10 +153,7 @@ fn an_operator_can_have_keys_fetched_now() {
     let new = Issuer::named(&idp.iss(), "new", 2);
     idp.publish(&new);
     refresh(&gate, "idp");
-    let begun = Instant::now();
-    while call(&gate, &new) != 200 {
-        assert!(begun.elapsed() < PATIENCE);
-    }
+    until("the new key was not taken up", || call(&gate, &new) == 200);
     assert_eq!(call(&gate, &old), 401);
     let unknown = portreeve(gate.folder.path(), &["issuer", "refresh", "ipd"]);
     assert_eq!(unknown.status.code(), Some(1));
@@ -323,10 +308,7 @@ fn a_silent_issuer_holds_nobody_up() {
     silent.says(JWKS, Vec::new());
     let fetches = silent.fetches();
     refresh(&gate, "silent");
-    let begun = Instant::now();
-    while silent.fetches() == fetches {
-        assert!(begun.elapsed() < PATIENCE);
-    }
+    until("the issuer was not asked", || silent.fetches() != fetches);
     // Asked, and not answering: this is when everything else must go on.
     assert_eq!((call(&gate, &held_up), call(&gate, &other)), (200, 200));
     refresh(&gate, "quick");
@@ -407,10 +389,7 @@ fn an_issuer_that_is_added_while_the_gate_runs_is_asked_and_the_others_keep_thei
     first.die();
     let issuers = [("first", &*first.iss(), ""), ("second", &second.iss(), "")];
     configure(gate.folder.path(), &upstream, &issuers);
-    let begun = Instant::now();
-    while call(&gate, &two) != 200 {
-        assert!(begun.elapsed() < PATIENCE);
-    }
+    until("the new issuer was not taken up", || call(&gate, &two) == 200);
     assert_eq!(call(&gate, &one), 200);
 }
 

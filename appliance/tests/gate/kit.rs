@@ -11,16 +11,18 @@ mod holder;
 mod idp;
 
 mod issuer;
+mod patience;
 mod sockets;
 mod transmitter;
 mod upstream;
 
 pub(crate) use certified::{Authority, Certified, TlsClient, Tunnel};
-pub(crate) use client::{Response, Wire, modern_call, modern_headers, read_one, read_response};
-pub(crate) use gate::{Gate, PERMIT_CLERKS};
+pub(crate) use client::{Response, Wire, end_of, modern_call, modern_headers, read_one, read_response};
+pub(crate) use gate::{Gate, PERMIT_CLERKS, folder_of, portreeve};
 pub(crate) use holder::{Holder, sha256};
 pub(crate) use idp::{Idp, JWKS, OPENID};
 pub(crate) use issuer::{Issuer, claims};
+pub(crate) use patience::{answered, until};
 pub(crate) use transmitter::Transmitter;
 pub(crate) use upstream::{Upstream, body_of, json_response};
 

@@ -1,6 +1,5 @@
 //! Shutting off by session and by time of issue: old tokens die, and whoever logs in again gets in.
 
-use std::process::Command;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -8,11 +7,7 @@ use serde_json::{Value, json};
 use crate::kit::{Gate, Issuer, PERMIT_CLERKS, Upstream, claims, modern_call, modern_headers};
 
 fn portreeve(gate: &Gate, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .args(arguments)
-        .current_dir(gate.folder.path())
-        .output()
-        .unwrap();
+    let output = crate::kit::portreeve(gate.folder.path(), arguments);
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }

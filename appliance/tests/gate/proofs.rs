@@ -5,12 +5,12 @@ use std::fs;
 use std::io::Write as _;
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::kit::{
-    AUDIENCE, Gate, Holder, Issuer, PERMIT_CLERKS, Response, Upstream, modern_call, modern_headers, read_one, sha256,
+    AUDIENCE, Gate, Holder, Issuer, PERMIT_CLERKS, Response, Upstream, modern_call, modern_headers, portreeve,
+    read_one, sha256, until,
 };
 
 /// Connections at once: that all of them end up on one of two cores is out of the question.
@@ -352,13 +352,9 @@ fn a_nonce_survives_a_reload_and_no_restart() {
     let configured = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{configured}\n[proofs]\nrequire_nonce = false\n")).unwrap();
     let bound = Bound::new(&gate, Holder::ed25519(1));
-    let begun = Instant::now();
-    while bound.prove(&bound.holder.proof(&bound.agent, None)).status != 200 {
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "the configuration was not taken up"
-        );
-    }
+    until("the configuration was not taken up", || {
+        bound.prove(&bound.holder.proof(&bound.agent, None)).status == 200
+    });
     assert_eq!(bound.prove(&bound.holder.proof(&bound.agent, Some(&nonce))).status, 200);
     assert_eq!(
         bound
@@ -486,11 +482,7 @@ fn a_key_that_is_shut_off_proves_nothing_any_more_and_other_keys_still_do() {
     let nonce = lost.nonce();
     let call = |bound: &Bound<'_>| bound.prove(&bound.holder.proof(&bound.agent, Some(&nonce))).status;
     assert_eq!((call(&lost), call(&kept)), (200, 200));
-    let revoked = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .args(["revoke", "key", &lost.holder.jkt()])
-        .current_dir(gate.folder.path())
-        .output()
-        .unwrap();
+    let revoked = portreeve(gate.folder.path(), &["revoke", "key", &lost.holder.jkt()]);
     assert!(revoked.status.success(), "{revoked:?}");
     assert_eq!((call(&lost), call(&kept)), (401, 200), "on the very next request");
 }

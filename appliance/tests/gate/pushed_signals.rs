@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::kit::{Gate, Transmitter, Upstream};
-use crate::signals::{Login, end_of, folder, health, said, server};
+use crate::kit::{Gate, Transmitter, Upstream, end_of};
+use crate::signals::{Login, folder, health, said, server};
 
 const TOKEN: &str = "the-token-of-the-transmitter-0123456789";
 const PATH: &str = "/signals/tx";

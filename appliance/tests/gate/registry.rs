@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::kit::{Gate, Issuer, PERMIT_CLERKS};
-use crate::revocation::{call, done, end_of, is_open, listen, open, portreeve, server};
+use crate::kit::{Gate, Issuer, PERMIT_CLERKS, end_of, portreeve};
+use crate::revocation::{call, done, is_open, listen, open, server};
 
 fn file(gate: &Gate) -> PathBuf {
     gate.folder.path().join("portreeve.toml")

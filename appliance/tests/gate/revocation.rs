@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,21 +9,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::kit::{
-    Gate, ISSUER, Issuer, PERMIT_CLERKS, Upstream, Wire, body_of, claims, json_response, modern_call, modern_headers,
-    read_one,
+    Gate, ISSUER, Issuer, PERMIT_CLERKS, Upstream, Wire, body_of, claims, end_of, json_response, modern_call,
+    modern_headers, portreeve, read_one,
 };
 
 const AGENTS: usize = 10;
 const STREAMS: usize = 200;
 const BUSY: usize = 64;
-
-pub(crate) fn portreeve(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
 
 /// Runs a command that must work, and gives back what it says.
 pub(crate) fn done(gate: &Gate, arguments: &[&str]) -> String {
@@ -103,18 +93,6 @@ pub(crate) fn open(gate: &Gate, request: &[u8]) -> Wire {
     wire.read_exact(&mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
     wire
-}
-
-/// Waits for the last chunk of a stream; the connection itself may serve another request.
-pub(crate) fn end_of(mut wire: Wire) -> Instant {
-    let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
-    while !seen.ends_with(b"\r\n0\r\n\r\n") {
-        match wire.read(&mut chunk).unwrap() {
-            0 => break,
-            count => seen.extend_from_slice(&chunk[..count]),
-        }
-    }
-    Instant::now()
 }
 
 pub(crate) fn is_open(wire: &mut Wire) -> bool {

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::kit::{
-    AUDIENCE, Gate, ISSUER, Idp, Issuer, JWKS, PERMIT_CLERKS, Transmitter, Upstream, Wire, body_of, claims,
-    json_response, modern_call, modern_headers,
+    AUDIENCE, Gate, ISSUER, Idp, Issuer, JWKS, PERMIT_CLERKS, Transmitter, Upstream, Wire, body_of, claims, end_of,
+    json_response, modern_call, modern_headers, portreeve,
 };
 
 /// A bound on waiting for what the gate does at its own pace.
@@ -39,16 +39,8 @@ fn launch(upstream: &Upstream, transmitter: &Transmitter) -> Gate {
     Gate::launch(folder(upstream, transmitter, &transmitter.table()), &[upstream])
 }
 
-fn portreeve(gate: &Gate, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .args(arguments)
-        .current_dir(gate.folder.path())
-        .output()
-        .unwrap()
-}
-
 pub(crate) fn said(gate: &Gate, arguments: &[&str]) -> String {
-    let output = portreeve(gate, arguments);
+    let output = portreeve(gate.folder.path(), arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -119,17 +111,6 @@ impl Login {
         assert_eq!(&status, b"HTTP/1.1 200");
         wire
     }
-}
-
-pub(crate) fn end_of(mut wire: Wire) -> Instant {
-    let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
-    while !seen.ends_with(b"\r\n0\r\n\r\n") {
-        match wire.read(&mut chunk).unwrap() {
-            0 => break,
-            count => seen.extend_from_slice(&chunk[..count]),
-        }
-    }
-    Instant::now()
 }
 
 #[test]

@@ -2,17 +2,13 @@
 //! are replaced.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::kit::{Authority, Gate, Issuer, Upstream, modern_call, modern_headers};
+use crate::kit::{Authority, Gate, Issuer, Upstream, modern_call, modern_headers, portreeve, until};
 
 const PERMIT: &str = r#"@id("all") permit(principal, action, resource);"#;
-
-/// A wait that ends a test instead of hanging it.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that takes only the certificates of an authority of its own.
 struct Vault {
@@ -101,10 +97,7 @@ fn a_certificate_that_is_replaced_is_shown_without_a_restart() {
     assert_eq!(vault.server.count(), 0);
 
     vault.equip(&gate.folder, &vault.authority);
-    let begun = Instant::now();
-    while call(&gate, "vault") != 200 {
-        assert!(begun.elapsed() < PATIENCE, "the files were not taken up");
-    }
+    until("the files were not taken up", || call(&gate, "vault") == 200);
 }
 
 #[test]
@@ -113,11 +106,7 @@ fn a_certificate_that_cannot_be_read_is_refused_at_the_start_by_its_file() {
     let folder = Gate::prepare(&plain, PERMIT, &Issuer::new().jwks(), &vault.table(&vault.shown()));
     vault.equip(&folder, &vault.authority);
     fs::write(folder.path().join("vault.pem"), "no certificate").unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .arg("serve")
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let output = portreeve(folder.path(), &["serve"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         !output.status.success() && said.contains("vault.pem: holds no certificate"),

@@ -2,23 +2,8 @@
 //! without a connection lost.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
 
 use super::*;
-
-/// A wait that ends a test instead of hanging it.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Asks until there is something to tell.
-fn until<T>(ask: impl Fn() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(told) = ask() {
-            return told;
-        }
-        assert!(begun.elapsed() < PATIENCE, "the files were not taken up");
-    }
-}
 
 #[test]
 fn a_certificate_that_is_revoked_later_ends_with_the_next_request() {
@@ -32,7 +17,7 @@ fn a_certificate_that_is_revoked_later_ends_with_the_next_request() {
 
     let file = site.gate.folder.path().join("revoked.pem");
     fs::write(file, site.clients.revocations(&[&gone], 2090)).unwrap();
-    let answer = until(|| {
+    let answer = answered("the files were not taken up", || {
         tunnel
             .borrow_mut()
             .ask(&bound(&gone))
@@ -40,7 +25,7 @@ fn a_certificate_that_is_revoked_later_ends_with_the_next_request() {
     });
     assert_eq!((answer.status, answer.header("connection")), (421, Some("close")));
     // The other shard is told, too, in its own time.
-    until(|| {
+    answered("the files were not taken up", || {
         (0..16)
             .all(|_| site.showing(Some(&gone)).ask(&bound(&gone)).is_none())
             .then_some(())
@@ -60,6 +45,8 @@ fn the_gates_own_certificate_is_replaced_and_open_connections_go_on() {
     fs::write(folder.join("gate.pem"), server.pem()).unwrap();
     fs::write(folder.join("gate.key"), server.key_pem()).unwrap();
     let client = TlsClient::new(&other);
-    until(|| site.gate.tunnel(client.shows(Some(&mine))).ask(&bound(&mine)));
+    answered("the files were not taken up", || {
+        site.gate.tunnel(client.shows(Some(&mine))).ask(&bound(&mine))
+    });
     assert_eq!(status(tunnel.ask(&bound(&mine)).as_ref()), 200);
 }

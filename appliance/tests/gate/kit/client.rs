@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::upstream::{body_of, complete};
 
@@ -132,4 +133,16 @@ pub(crate) fn modern_call(id: u64, tool: &str, arguments: &serde_json::Value) ->
     })
     .to_string()
     .into_bytes()
+}
+
+/// Waits for the last chunk of a stream; the connection itself may serve another request.
+pub(crate) fn end_of(mut wire: Wire) -> Instant {
+    let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
+    while !seen.ends_with(b"\r\n0\r\n\r\n") {
+        match wire.read(&mut chunk).unwrap() {
+            0 => break,
+            count => seen.extend_from_slice(&chunk[..count]),
+        }
+    }
+    Instant::now()
 }

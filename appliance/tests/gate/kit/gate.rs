@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -54,10 +54,6 @@ impl Gate {
 
     /// The folder that [`Gate::start_with`] starts on.
     pub(crate) fn prepare(upstream: &Upstream, policies: &str, jwks: &str, more: &str) -> TempDir {
-        let folder = TempDir::new().unwrap();
-        write(folder.path(), "jwks.json", jwks);
-        fs::create_dir(folder.path().join("policies")).unwrap();
-        write(folder.path(), "policies/test.cedar", policies);
         let configuration = format!(
             r#"
 [gate]
@@ -87,8 +83,7 @@ url = "http://{}/upstream"
 "#,
             upstream.address
         );
-        write(folder.path(), "portreeve.toml", &configuration);
-        folder
+        folder_of(policies, jwks, &configuration)
     }
 
     /// Starts a gate on the configuration that `folder` holds, in front of all of `upstreams`.
@@ -240,6 +235,25 @@ fn without_claims(request: &[u8]) -> Vec<u8> {
 }
 
 /// Starts the gate on the configuration in `folder`, and waits until it listens.
+/// A folder with a configuration, and with the policies and the key set that it names.
+pub(crate) fn folder_of(policies: &str, jwks: &str, configuration: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "jwks.json", jwks);
+    fs::create_dir(folder.path().join("policies")).unwrap();
+    write(folder.path(), "policies/test.cedar", policies);
+    write(folder.path(), "portreeve.toml", configuration);
+    folder
+}
+
+/// What becomes of a command on the configuration in `folder`.
+pub(crate) fn portreeve(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_portreeve"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
 fn spawn(folder: &Path) -> (Child, BufReader<ChildStdout>, SocketAddr) {
     let log = fs::OpenOptions::new().create(true).append(true).open(folder.join(LOG));
     let mut child = Command::new(env!("CARGO_BIN_EXE_portreeve"))
