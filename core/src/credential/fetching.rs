@@ -89,8 +89,8 @@ impl Fetching {
             return cache::key(&[self.mode.name(), server, scope], None);
         }
         let assertion = base64url::encode(principal.assertion());
-        let how = [principal.link().name(), principal.agent_method().name()];
-        let parts = [self.mode.name(), server, scope, how[0], how[1], &assertion];
+        let (link, method) = (principal.link().name(), principal.agent_method().name());
+        let parts = [self.mode.name(), server, scope, link, method, &assertion];
         cache::key(&parts, Some(principal))
     }
 
